@@ -1,0 +1,1 @@
+"""What every stage leaves on disk, and how it gets there whole."""

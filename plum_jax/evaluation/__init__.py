@@ -1,0 +1,1 @@
+"""Metrics over the whole catalog and the evaluator that computes them."""

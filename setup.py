@@ -48,7 +48,8 @@ setuptools.setup(
         'protobuf<7',
         'pyarrow>=25.0',
         'safetensors>=0.8',
-        'sentencepiece>=0.2.1',
+        # 0.2.3 is generated for protobuf 7; SeqIO imports that file.
+        'sentencepiece>=0.2.1,<0.2.3',
         'seqio>=0.0.20',
         'tensorboard>=2.19',
         'tensorflow>=2.21.0',

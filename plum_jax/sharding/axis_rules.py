@@ -106,10 +106,15 @@ class _Guard(str):
   raises when it meets an axis that the rules before it do not name.
   """
 
-  def __new__(cls, rules: AxisRules):
-    guard = super().__new__(cls, 'no logical axis')
+  rules: AxisRules
+  names: frozenset[str]
+
+  @classmethod
+  def of(cls, rules: AxisRules) -> _Guard:
+    """Makes the guard of some rules."""
+    guard = cls('no logical axis')
     guard.rules = rules
-    guard.names = {name for name, _ in rules}
+    guard.names = frozenset(name for name, _ in rules)
     return guard
 
   def __eq__(self, other: object) -> bool:
@@ -143,7 +148,7 @@ def activation_rules(
   Raises:
     InputError: while tracing, for a logical axis that no rule names.
   """
-  guarded = (*rules, (_Guard(rules), None))
+  guarded = (*rules, (_Guard.of(rules), None))
   with (
       jax.sharding.use_abstract_mesh(mesh.abstract_mesh),
       partitioning.axis_rules(guarded),

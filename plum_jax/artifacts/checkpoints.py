@@ -1,0 +1,498 @@
+# Copyright 2026 The PLUM-JAX Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Checkpoints of training and final parameters; the only user of Orbax.
+
+A checkpoint is a folder named by its step. Orbax writes it under a temporary
+name and renames it when every process has written its part, so a folder with
+a step's name is always whole. A tree is kept as nested dictionaries by the
+names of its leaves, whatever containers it is made of, so that it can be read
+without the code that made it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import dataclasses
+import logging
+import os
+from typing import Any
+
+from etils import epath
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+from plum_jax.artifacts import errors
+from plum_jax.artifacts.errors import InputError
+
+_ARRAYS, _METADATA = 'state', 'metadata'
+# Where Orbax moves what is to be deleted: a kill amid a deletion must not
+# leave half a checkpoint under a step's name.
+_DELETED = '.deleted'
+_PARTIAL = '*.orbax-checkpoint-tmp*'
+_SHOWN = 3
+
+
+def _absolute(directory: str | os.PathLike[str]) -> epath.Path:
+  """Returns the path as Orbax wants it; `gs://…` stays as it is."""
+  text = os.fspath(directory)
+  return epath.Path(text if '://' in text else os.path.abspath(text))
+
+
+def _names(path: tuple[Any, ...]) -> list[str]:
+  return [jax.tree_util.keystr((key,), simple=True) for key in path]
+
+
+def _to_nested(tree: Any) -> dict[str, Any]:
+  """Turns any tree into nested dictionaries by the names of its leaves."""
+  nested: dict[str, Any] = {}
+  for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+    *folders, name = _names(path)
+    node = nested
+    for folder in folders:
+      node = node.setdefault(folder, {})
+    node[name] = leaf
+  return nested
+
+
+def _from_nested(nested: Mapping[str, Any], target: Any) -> Any:
+  """Puts leaves from nested dictionaries into the containers of `target`."""
+
+  def find(path, _):
+    node: Any = nested
+    for name in _names(path):
+      node = node[name]
+    return node
+
+  return jax.tree_util.tree_map_with_path(find, target)
+
+
+def _storable(leaf: Any) -> Any:
+  return leaf if isinstance(leaf, jax.Array) else np.asarray(leaf)
+
+
+def _abstract(leaf: Any, saved_dtype: Any = None) -> jax.ShapeDtypeStruct:
+  """Describes the array to restore: shape, dtype and where it goes."""
+  sharding = getattr(leaf, 'sharding', None)
+  if sharding is None:
+    sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+  return jax.ShapeDtypeStruct(
+      leaf.shape, saved_dtype or leaf.dtype, sharding=sharding
+  )
+
+
+def _check_tree(found: Any, wanted: Any, where: object, cast: bool) -> None:
+  """Compares names, shapes and dtypes of what is saved and what is wanted."""
+
+  def describe(tree):
+    return {
+        '/'.join(_names(path)): (tuple(leaf.shape), np.dtype(leaf.dtype))
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    }
+
+  saved, asked = describe(found), describe(wanted)
+  differences = [f'{name} is not in it' for name in asked if name not in saved]
+  differences += [f'{name} is too much' for name in saved if name not in asked]
+  for name, (shape, dtype) in asked.items():
+    if name not in saved:
+      continue
+    saved_shape, saved_dtype = saved[name]
+    if saved_shape != shape:
+      differences.append(f'{name} has shape {saved_shape}, wanted {shape}')
+    elif saved_dtype != dtype and not cast:
+      differences.append(f'{name} is {saved_dtype}, wanted {dtype}')
+  if differences:
+    more = len(differences) - _SHOWN
+    raise InputError(
+        'The checkpoint holds other parameters: '
+        + '; '.join(differences[:_SHOWN])
+        + (f'; and {more} more differences.' if more > 0 else '.'),
+        where=where,
+        expected='the names and shapes of the configured model and optimizer',
+        fix='Use the configuration that the checkpoint was made with, or '
+        'another folder.',
+    )
+
+
+def _unreadable(error: Exception, where: object) -> InputError:
+  return InputError(
+      f'The checkpoint cannot be read: {str(error).splitlines()[0]}',
+      where=where,
+      expected='a whole checkpoint of this project',
+      fix='Delete this folder; training goes on from the checkpoint before it.',
+  )
+
+
+def _write_error(error: Exception, where: object) -> InputError:
+  """Says why a checkpoint could not be written."""
+  if isinstance(error, OSError):
+    return errors.from_os_error(error, where)
+  # TensorStore reports the operating system's errors in its message alone.
+  if 'No space left' in str(error) or 'RESOURCE_EXHAUSTED' in str(error):
+    return errors.from_os_error(OSError(28, 'No space left on device'), where)
+  return InputError(
+      f'The checkpoint cannot be written: {str(error).splitlines()[0]}',
+      where=where,
+      expected='a folder that this user may write',
+      fix='Check the folder; earlier checkpoints in it are as they were.',
+  )
+
+
+class _NoOrbaxTracebacks(logging.Filter):
+  """Drops the tracebacks that Orbax logs of errors that it also raises."""
+
+  def filter(self, record: logging.LogRecord) -> bool:
+    """Says whether to log a record."""
+    return not (record.levelno >= logging.ERROR and 'orbax' in record.pathname)
+
+
+_NO_ORBAX_TRACEBACKS = _NoOrbaxTracebacks()
+_STORAGE_ERRORS = (ValueError, OSError, KeyError, TypeError, RuntimeError)
+
+
+@dataclasses.dataclass(frozen=True)
+class Restored:
+  """What a checkpoint held.
+
+  Attributes:
+    step: the step it was saved at.
+    state: the tree, in the containers and on the devices asked for.
+    metadata: the JSON values saved with it.
+  """
+
+  step: int
+  state: Any
+  metadata: Mapping[str, Any]
+
+
+class Checkpoints:
+  """A folder of checkpoints, the last few of which are kept.
+
+  Use it as a context manager, or call `close`: saving goes on in the
+  background. All processes of a job call the same methods in the same order.
+
+  >>> import tempfile
+  >>> import jax.numpy as jnp
+  >>> folder = tempfile.mkdtemp()
+  >>> with Checkpoints(folder) as checkpoints:
+  ...   checkpoints.save(5, {'x': jnp.arange(3.)}, {'position': 40})
+  >>> with Checkpoints(folder) as checkpoints:
+  ...   restored = checkpoints.restore({'x': jnp.zeros(3)})
+  >>> restored.step, restored.state['x'].tolist(), restored.metadata
+  (5, [0.0, 1.0, 2.0], {'position': 40})
+  """
+
+  def __init__(
+      self,
+      directory: str | os.PathLike[str],
+      *,
+      keep: int = 3,
+      asynchronous: bool = True,
+  ):
+    """Opens a folder; removes what a killed process left half-written.
+
+    Args:
+      directory: the folder, made if it is not there.
+      keep: how many of the latest checkpoints stay.
+      asynchronous: whether `save` returns once the arrays are copied off the
+        devices, before they are written.
+
+    Raises:
+      InputError: the folder cannot be made or read.
+    """
+    self._directory = _absolute(directory)
+    # Once: a logger keeps a filter that it already has.
+    logging.getLogger('absl').addFilter(_NO_ORBAX_TRACEBACKS)
+    try:
+      self._manager = ocp.CheckpointManager(
+          self._directory,
+          options=ocp.CheckpointManagerOptions(
+              max_to_keep=keep,
+              enable_async_checkpointing=asynchronous,
+              cleanup_tmp_directories=True,
+              todelete_subdir=_DELETED,
+          ),
+          item_handlers={
+              _ARRAYS: ocp.StandardCheckpointHandler(),
+              _METADATA: ocp.JsonCheckpointHandler(),
+          },
+      )
+    except _STORAGE_ERRORS as error:
+      raise _write_error(error, directory) from error
+    self._purge()
+
+  def _purge(self) -> None:
+    """Deletes what is moved aside or half-written; no save may be going on."""
+    if jax.process_index() == 0:
+      for leftover in (
+          *self._directory.glob(_DELETED),
+          *self._directory.glob(_PARTIAL),
+      ):
+        leftover.rmtree()
+
+  def __enter__(self) -> Checkpoints:
+    return self
+
+  def __exit__(self, exception_type, exception, traceback) -> None:
+    del exception, traceback
+    try:
+      self.close()
+    except InputError:
+      # What ended the block is the news; a failed save would hide it.
+      if exception_type is None:
+        raise
+
+  def steps(self) -> list[int]:
+    """Returns the steps of the whole checkpoints, ascending; waits first."""
+    self.wait()
+    return sorted(self._manager.all_steps())
+
+  def latest_step(self) -> int | None:
+    """Returns the latest of `steps`, or None."""
+    return max(self.steps(), default=None)
+
+  def save(
+      self, step: int, state: Any, metadata: Mapping[str, Any] | None = None
+  ) -> None:
+    """Saves a tree and JSON values as one checkpoint, or nothing of both.
+
+    Waits for the save before it, and reports that one's error. The arrays may
+    be donated or deleted once this returns.
+
+    Args:
+      step: later than the steps already there; otherwise nothing happens.
+      state: a tree of arrays.
+      metadata: JSON values, such as the position of the input.
+
+    Raises:
+      InputError: the disk is full or not writable. Earlier checkpoints stay.
+    """
+    latest = self._manager.latest_step()
+    if latest is not None and step <= latest:
+      return
+    nested = jax.tree.map(_storable, _to_nested(state))
+    try:
+      self._manager.wait_until_finished()
+      self._purge()
+      self._manager.save(
+          step,
+          args=ocp.args.Composite(
+              **{
+                  _ARRAYS: ocp.args.StandardSave(nested),
+                  _METADATA: ocp.args.JsonSave(dict(metadata or {})),
+              }
+          ),
+          force=True,
+      )
+    except _STORAGE_ERRORS as error:
+      raise _write_error(error, self._directory / str(step)) from error
+
+  def restore(self, target: Any, step: int | None = None) -> Restored:
+    """Reads a checkpoint onto the devices that `target` names.
+
+    Args:
+      target: a tree of arrays or `jax.ShapeDtypeStruct`s; each leaf is read
+        onto its `sharding`, which may be of another mesh than it was saved
+        from, or onto the first device where it has none.
+      step: which checkpoint, the latest if None.
+
+    Returns:
+      The state, like `target`, and the metadata.
+
+    Raises:
+      InputError: there is no such checkpoint, it is damaged, or its arrays
+        are others than those of `target`.
+    """
+    step = self._existing(step)
+    where = self._directory / str(step)
+    wanted = _to_nested(target)
+    try:
+      found = self._manager.item_metadata(step)[_ARRAYS].tree
+    except _STORAGE_ERRORS as error:
+      raise _unreadable(error, where) from error
+    _check_tree(found, wanted, where, cast=False)
+    try:
+      restored = self._manager.restore(
+          step,
+          args=ocp.args.Composite(
+              **{
+                  _ARRAYS: ocp.args.StandardRestore(
+                      jax.tree.map(_abstract, wanted)
+                  ),
+                  _METADATA: ocp.args.JsonRestore(),
+              }
+          ),
+      )
+    except _STORAGE_ERRORS as error:
+      raise _unreadable(error, where) from error
+    state = _from_nested(restored[_ARRAYS], target)
+    return Restored(step, state, restored[_METADATA])
+
+  def restore_metadata(self, step: int | None = None) -> Mapping[str, Any]:
+    """Reads the JSON values of a checkpoint alone.
+
+    Args:
+      step: which checkpoint, the latest if None.
+
+    Returns:
+      What was given to `save`.
+
+    Raises:
+      InputError: there is no such checkpoint, or it is damaged.
+    """
+    step = self._existing(step)
+    try:
+      return self._manager.restore(
+          step,
+          args=ocp.args.Composite(**{_METADATA: ocp.args.JsonRestore()}),
+      )[_METADATA]
+    except _STORAGE_ERRORS as error:
+      raise _unreadable(error, self._directory / str(step)) from error
+
+  def _existing(self, step: int | None) -> int:
+    """Returns the step asked for, or the latest."""
+    steps = self.steps()
+    if not steps or (step is not None and step not in steps):
+      raise InputError(
+          'There is no checkpoint.'
+          if step is None
+          else f'There is no checkpoint of step {step}.',
+          where=self._directory,
+          expected=f'one of the steps {steps}' if steps else 'a checkpoint',
+          fix='Train first, or correct the folder or the step.',
+      )
+    return steps[-1] if step is None else step
+
+  def wait(self) -> None:
+    """Waits until what was saved is written.
+
+    Raises:
+      InputError: it could not be written. Earlier checkpoints stay.
+    """
+    try:
+      self._manager.wait_until_finished()
+    except _STORAGE_ERRORS as error:
+      raise _write_error(error, self._directory) from error
+
+  def close(self) -> None:
+    """Waits, and lets go of the folder.
+
+    Raises:
+      InputError: the last checkpoint could not be written.
+    """
+    try:
+      self.wait()
+    finally:
+      self._manager.close()
+      self._purge()
+
+
+def _composite_checkpointer() -> ocp.Checkpointer:
+  logging.getLogger('absl').addFilter(_NO_ORBAX_TRACEBACKS)
+  return ocp.Checkpointer(
+      ocp.CompositeCheckpointHandler(
+          **{
+              _ARRAYS: ocp.StandardCheckpointHandler(),
+              _METADATA: ocp.JsonCheckpointHandler(),
+          }
+      )
+  )
+
+
+def save_params(
+    directory: str | os.PathLike[str],
+    params: Any,
+    config: Mapping[str, Any] | None = None,
+) -> None:
+  """Saves final parameters, without an optimizer's state.
+
+  Args:
+    directory: the folder to appear, whole or not at all; must not exist.
+    params: a tree of arrays.
+    config: JSON values that tell how to build the network.
+
+  Raises:
+    InputError: the folder exists, or it cannot be written.
+  """
+  path = _absolute(directory)
+  if path.exists():
+    raise InputError(
+        'The folder for the parameters exists already.',
+        where=path,
+        expected='a path where nothing is',
+        fix='Delete the folder or choose another.',
+    )
+  try:
+    with _composite_checkpointer() as checkpointer:
+      checkpointer.save(
+          path,
+          args=ocp.args.Composite(
+              **{
+                  _ARRAYS: ocp.args.StandardSave(
+                      jax.tree.map(_storable, _to_nested(params))
+                  ),
+                  _METADATA: ocp.args.JsonSave(dict(config or {})),
+              }
+          ),
+      )
+  except _STORAGE_ERRORS as error:
+    for leftover in path.parent.glob(path.name + _PARTIAL[1:]):
+      leftover.rmtree()
+    raise _write_error(error, path) from error
+
+
+def load_params(
+    directory: str | os.PathLike[str], target: Any = None
+) -> tuple[Any, Mapping[str, Any]]:
+  """Reads what `save_params` wrote.
+
+  Args:
+    directory: its folder.
+    target: as for `Checkpoints.restore`, but the dtype may differ from the
+      saved one: bfloat16 parameters for serving come from float32 ones
+      without a copy. If None, everything is read onto the first device.
+
+  Returns:
+    The parameters (like `target`, or nested dictionaries), and the config.
+
+  Raises:
+    InputError: nothing is there, it is damaged, or it holds other parameters.
+  """
+  path = _absolute(directory)
+  if not (path / _ARRAYS).exists():
+    raise InputError(
+        'There are no saved parameters.',
+        where=path,
+        expected='a folder that save_params has written',
+        fix='Run the stage that makes it, or correct the path.',
+    )
+  with _composite_checkpointer() as checkpointer:
+    try:
+      found = checkpointer.metadata(path).item_metadata[_ARRAYS].tree
+    except _STORAGE_ERRORS as error:
+      raise _unreadable(error, path) from error
+    if target is None:
+      wanted = jax.tree.map(
+          lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), found
+      )
+    else:
+      wanted = _to_nested(target)
+      _check_tree(found, wanted, path, cast=True)
+    try:
+      restored = checkpointer.restore(
+          path,
+          args=ocp.args.Composite(
+              **{
+                  _ARRAYS: ocp.args.StandardRestore(
+                      jax.tree.map(_abstract, wanted)
+                  ),
+                  _METADATA: ocp.args.JsonRestore(),
+              }
+          ),
+      )
+    except _STORAGE_ERRORS as error:
+      raise _unreadable(error, path) from error
+  params = restored[_ARRAYS]
+  if target is not None:
+    params = _from_nested(params, target)
+  return params, restored[_METADATA]

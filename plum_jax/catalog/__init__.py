@@ -1,0 +1,1 @@
+"""Items, interactions and histories as tables; their sources and splits."""

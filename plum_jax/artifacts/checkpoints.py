@@ -209,7 +209,6 @@ class Checkpoints:
           options=ocp.CheckpointManagerOptions(
               max_to_keep=keep,
               enable_async_checkpointing=asynchronous,
-              cleanup_tmp_directories=True,
               todelete_subdir=_DELETED,
           ),
           item_handlers={
@@ -391,10 +390,8 @@ def _composite_checkpointer() -> ocp.Checkpointer:
   logging.getLogger('absl').addFilter(_NO_ORBAX_TRACEBACKS)
   return ocp.Checkpointer(
       ocp.CompositeCheckpointHandler(
-          **{
-              _ARRAYS: ocp.StandardCheckpointHandler(),
-              _METADATA: ocp.JsonCheckpointHandler(),
-          }
+          state=ocp.StandardCheckpointHandler(),
+          metadata=ocp.JsonCheckpointHandler(),
       )
   )
 

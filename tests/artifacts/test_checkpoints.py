@@ -144,9 +144,11 @@ def test_restore_refuses_a_damaged_checkpoint(tmp_path):
   assert data
   for file in data:
     file.write_bytes(b'')
-  with checkpoints.Checkpoints(tmp_path) as saved:
-    with pytest.raises(InputError, match='cannot be read'):
-      saved.restore(_state())
+  with (
+      checkpoints.Checkpoints(tmp_path) as saved,
+      pytest.raises(InputError, match='cannot be read'),
+  ):
+    saved.restore(_state())
 
 
 def test_opening_removes_what_is_half_written(tmp_path):

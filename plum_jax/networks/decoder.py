@@ -1,0 +1,282 @@
+# Copyright 2026 The PLUM-JAX Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The decoder stack of both networks, with or without cross-attention."""
+
+from __future__ import annotations
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+
+from plum_jax.networks import remat
+from plum_jax.networks.attention import MultiHeadAttention
+from plum_jax.networks.config import NetworkConfig
+from plum_jax.networks.layers import Dense
+from plum_jax.networks.layers import Embed
+from plum_jax.networks.layers import LayerNorm
+from plum_jax.networks.layers import MlpBlock
+from plum_jax.networks.relative_position import RelativePositionBias
+
+
+class DecoderLayer(nn.Module):
+  """Self-attention, cross-attention if there is an encoder, MLP.
+
+  Attributes:
+    config: the network's hyper-parameters.
+    deterministic: whether dropout is off.
+    self_cache_mode: `cache_mode` of the self-attention.
+    cross_cache_mode: `cache_mode` of the cross-attention.
+  """
+
+  config: NetworkConfig
+  deterministic: bool
+  self_cache_mode: str = 'off'
+  cross_cache_mode: str = 'off'
+
+  @nn.compact
+  def __call__(
+      self,
+      inputs: jax.Array,
+      mask: jax.Array | None,
+      bias: jax.Array,
+      encoded: jax.Array | None = None,
+      encoder_mask: jax.Array | None = None,
+      cache_index: jax.Array | None = None,
+      prefix_bias: jax.Array | None = None,
+      prefix_mask: jax.Array | None = None,
+  ) -> jax.Array:
+    """Maps [rows, length, embed] to the same shape.
+
+    Args:
+      inputs: [rows, length, embed].
+      mask: of the self-attention, bool [rows, 1, length, key_length].
+      bias: of the self-attention, [1 or rows, heads, length, key_length].
+      encoded: output of the encoder [rows, encoder_length, embed], or None for
+        a layer without cross-attention.
+      encoder_mask: of the cross-attention: bool [rows, 1, length,
+        encoder_length]; with `cross_cache_mode='read'`, bool [users,
+        encoder_length].
+      cache_index: see `MultiHeadAttention`.
+      prefix_bias: see `MultiHeadAttention`.
+      prefix_mask: see `MultiHeadAttention`.
+
+    Returns:
+      [rows, length, embed].
+    """
+    cfg = self.config
+
+    def attention(name):
+      return MultiHeadAttention(
+          num_heads=cfg.num_heads,
+          head_dim=cfg.head_dim,
+          dropout_rate=cfg.dropout_rate,
+          dtype=cfg.dtype,
+          float32_logits=cfg.float32_attention_logits,
+          name=name,
+      )
+
+    def dropout(x):
+      return nn.Dropout(cfg.dropout_rate, broadcast_dims=(-2,))(
+          x, self.deterministic
+      )
+
+    x = LayerNorm(dtype=cfg.dtype, name='pre_self_attention_layer_norm')(inputs)
+    x = attention('self_attention')(
+        x,
+        x,
+        mask,
+        bias,
+        deterministic=self.deterministic,
+        cache_mode=self.self_cache_mode,
+        cache_index=cache_index,
+        prefix_bias=prefix_bias,
+        prefix_mask=prefix_mask,
+    )
+    x = dropout(x) + inputs
+    if encoded is not None:
+      read = self.cross_cache_mode == 'read'
+      y = LayerNorm(dtype=cfg.dtype, name='pre_cross_attention_layer_norm')(x)
+      y = attention('encoder_decoder_attention')(
+          y,
+          encoded,
+          None if read else encoder_mask,
+          deterministic=self.deterministic,
+          cache_mode=self.cross_cache_mode,
+          prefix_mask=encoder_mask if read else None,
+      )
+      x = dropout(y) + x
+    y = LayerNorm(dtype=cfg.dtype, name='pre_mlp_layer_norm')(x)
+    y = MlpBlock(
+        cfg.mlp_dim,
+        cfg.mlp_activations,
+        cfg.dropout_rate,
+        cfg.dtype,
+        name='mlp',
+    )(y, self.deterministic)
+    return dropout(y) + x
+
+
+class Decoder(nn.Module):
+  """Token ids to logits.
+
+  Attributes:
+    config: the network's hyper-parameters.
+    shared_embedding: the encoder's table; None makes one of its own.
+  """
+
+  config: NetworkConfig
+  shared_embedding: Embed | None = None
+
+  @nn.compact
+  def __call__(
+      self,
+      decoder_input_tokens: jax.Array,
+      mask: jax.Array | None,
+      encoded: jax.Array | None = None,
+      encoder_mask: jax.Array | None = None,
+      *,
+      deterministic: bool = True,
+      decode: bool = False,
+      prefill: bool = False,
+      prefill_lengths: jax.Array | None = None,
+      prefix_mask: jax.Array | None = None,
+      last_only: bool = False,
+  ) -> jax.Array:
+    """Computes the logits of the next token at each position.
+
+    With `decode`, a first call without a cache makes room for as many positions
+    as its input has; each later call takes one token a row, [rows, 1]. If the
+    collection `prefix_cache` is given, rows are beams that continue the prefix
+    of their user; `prefix_mask` is then needed.
+
+    Args:
+      decoder_input_tokens: int32 [rows, length].
+      mask: bool [rows, 1, length, length]; unused with `decode`.
+      encoded: [rows, encoder_length, embed], or None without an encoder.
+      encoder_mask: see `DecoderLayer`.
+      deterministic: whether dropout is off.
+      decode: whether to continue from the cache.
+      prefill: whether to store keys and values of the whole input.
+      prefill_lengths: int32 [rows], how many positions of an existing cache to
+        fill; the next token then goes there.
+      prefix_mask: bool [users, prefix_length], true for real tokens. The prefix
+        is aligned to the right: the next token's position is prefix_length.
+      last_only: whether to compute the logits of the last position alone.
+
+    Returns:
+      float32 [rows, length or 1, vocab].
+    """
+    cfg = self.config
+    embedding = self.shared_embedding
+    if embedding is None:
+      embedding = Embed(
+          cfg.vocab_size, cfg.emb_dim, cfg.dtype, name='token_embedder'
+      )
+    relpos = RelativePositionBias(
+        cfg.num_heads,
+        cfg.num_relpos_buckets,
+        cfg.max_relpos_distance,
+        bidirectional=False,
+        dtype=cfg.dtype,
+        name='relpos_bias',
+    )
+
+    def dropout(x):
+      return nn.Dropout(cfg.dropout_rate, broadcast_dims=(-2,))(
+          x, deterministic
+      )
+
+    index, length, stepping = self._positions(
+        decoder_input_tokens, decode, prefill_lengths
+    )
+    keys = jnp.arange(length)[None, :]
+    prefix_bias = None
+    if stepping:
+      assert index is not None
+      queries = jnp.reshape(index, (-1, 1))
+      mask = (keys <= queries)[:, None, None, :]
+      if prefix_mask is not None:
+        prefix_length = prefix_mask.shape[1]
+        prefix_bias = relpos(
+            queries + prefix_length, jnp.arange(prefix_length)[None, :]
+        )
+    else:
+      queries = keys
+    bias = relpos(queries, keys)
+
+    y = dropout(embedding(decoder_input_tokens)).astype(cfg.dtype)
+    layer = remat.wrap(DecoderLayer, cfg.remat_policy)
+    for i in range(cfg.num_decoder_layers):
+      y = layer(
+          config=cfg,
+          deterministic=deterministic,
+          self_cache_mode=(
+              'append' if decode else 'write' if prefill else 'off'
+          ),
+          cross_cache_mode=(
+              'read'
+              if stepping and prefix_mask is not None
+              else 'write'
+              if prefill
+              else 'off'
+          ),
+          name=f'layers_{i}',
+      )(
+          y,
+          mask,
+          bias,
+          encoded,
+          encoder_mask,
+          index,
+          prefix_bias,
+          prefix_mask,
+      )
+    if last_only:
+      y = y[:, -1:]
+    y = dropout(LayerNorm(dtype=cfg.dtype, name='decoder_norm')(y))
+    if cfg.logits_via_embedding:
+      return embedding.attend(y) / jnp.sqrt(float(cfg.emb_dim))
+    return Dense(
+        (cfg.vocab_size,),
+        ('embed', 'vocab'),
+        dtype=jnp.float32,
+        name='logits_dense',
+    )(y)
+
+  def _positions(
+      self,
+      tokens: jax.Array,
+      decode: bool,
+      prefill_lengths: jax.Array | None,
+  ) -> tuple[jax.Array | None, int, bool]:
+    """Keeps count of the position in the cache.
+
+    Args:
+      tokens: int32 [rows, length].
+      decode: see `__call__`.
+      prefill_lengths: see `__call__`.
+
+    Returns:
+      The index to hand to the attention, the number of key positions, and
+      whether this call continues from an existing cache.
+    """
+    length = tokens.shape[1]
+    if prefill_lengths is not None:
+      self.put_variable('cache', 'cache_index', prefill_lengths)
+      return prefill_lengths, length, False
+    if not decode:
+      return None, length, False
+    stepping = self.has_variable('cache', 'cache_index')
+    index = self.variable(
+        'cache', 'cache_index', lambda: jnp.zeros((), jnp.int32)
+    )
+    position = index.value
+    if not stepping:
+      return position, length, False
+    if length != 1:
+      raise ValueError(
+          f'Decoding takes one token a row, got input of shape {tokens.shape}.'
+      )
+    index.value = position + 1
+    first_layer = self.variables['cache']['layers_0']['self_attention']
+    return position, first_layer['cached_key'].shape[1], True

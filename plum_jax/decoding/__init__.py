@@ -1,0 +1,4 @@
+"""Constrained decoding: only Semantic IDs of real items, on the device.
+
+Imports nothing but JAX and NumPy.
+"""

@@ -1,0 +1,201 @@
+# Copyright 2026 The PLUM-JAX Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Beam search over the trie of valid Semantic IDs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from plum_jax.decoding.constraint_index import ConstraintIndex
+from plum_jax.decoding.constraint_index import count_excluded
+from plum_jax.decoding.constraint_index import NO_ITEM
+from plum_jax.decoding.constraint_index import sorted_ranks
+from plum_jax.decoding.constraint_index import TrieLevel
+
+State = Any
+# (token ids int32 [batch, beam], state with leaves [batch, beam, ...]) ->
+# (log-probabilities of the next token, float [batch, beam, vocab], new state).
+StepFn = Callable[[jax.Array, State], tuple[jax.Array, State]]
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class BeamSearchResult:
+  """The best items of each user, best first.
+
+  Attributes:
+    item_ids: int32 [batch, beam_size], item numbers; `NO_ITEM` where not valid.
+    scores: float32 [batch, beam_size], log-probability of the item's SID; -inf
+      where not valid.
+    valid: bool [batch, beam_size], false where no further item was found.
+  """
+
+  item_ids: jax.Array
+  scores: jax.Array
+  valid: jax.Array
+
+
+def beam_search(
+    first_log_probs: jax.Array,
+    state: State,
+    step_fn: StepFn,
+    index: ConstraintIndex,
+    beam_size: int,
+    excluded_item_ids: jax.Array | None = None,
+) -> BeamSearchResult:
+  """Finds the items whose SIDs are most probable.
+
+  At each level a beam is extended by the tokens that lead to an item, and by no
+  other, so every result is an item, and no item comes twice. The score of an
+  item is the sum of its tokens' log-probabilities as the model gives them; the
+  mask does not change them. With a beam as wide as the widest level the search
+  is exhaustive.
+
+  The number of beams at a level is min(beam_size, prefixes of that length), so
+  narrow levels cost little, and `beam_size` may exceed a codebook's size.
+
+  Args:
+    first_log_probs: float [batch, vocab], log-probabilities of the first token.
+    state: what `step_fn` carries, usually a key-value cache; leaves [batch, 1,
+      ...], one beam a user; scalars are shared by all beams and left alone.
+    step_fn: extends all beams by one token.
+    index: the valid SIDs.
+    beam_size: beams kept at each level, and items returned.
+    excluded_item_ids: int32 [batch, num_excluded], item numbers that must not
+      be returned, padded with `NO_ITEM`. Prefixes that only lead to excluded
+      items are not followed.
+
+  Returns:
+    The items.
+
+  Raises:
+    ValueError: `beam_size` is less than 1.
+  """
+  if beam_size < 1:
+    raise ValueError(f'beam_size must be at least 1, got {beam_size}.')
+  batch_size = first_log_probs.shape[0]
+  excluded = None
+  if excluded_item_ids is not None and excluded_item_ids.shape[1]:
+    excluded = sorted_ranks(index, excluded_item_ids)
+  # The root: one beam, whose children are the first level's nodes.
+  children = jnp.broadcast_to(
+      jnp.arange(index.levels[0].num_nodes, dtype=jnp.int32)[None, None, :],
+      (batch_size, 1, index.levels[0].num_nodes),
+  )
+  exists = jnp.ones_like(children, bool)
+  scores = jnp.zeros((batch_size, 1), jnp.float32)
+  log_probs = first_log_probs[:, None, :]
+  for depth, level in enumerate(index.levels):
+    width = min(beam_size, level.num_nodes)
+    exists = exists & ~_only_excluded(level, children, excluded)
+    scores, nodes, parents = _extend(
+        scores, log_probs, level, children, exists, width
+    )
+    if depth + 1 == index.num_levels:
+      break
+    tokens = jnp.take(level.token_ids, nodes)
+    state = _reorder(state, parents)
+    log_probs, state = step_fn(tokens, state)
+    children, exists = _children(level, nodes)
+  return _result(scores, jnp.take(index.item_ids, nodes), beam_size)
+
+
+def _only_excluded(
+    level: TrieLevel, nodes: jax.Array, excluded: jax.Array | None
+) -> jax.Array:
+  """Whether nodes [batch, beam, branch] lead to excluded items alone."""
+  if excluded is None:
+    return jnp.zeros_like(nodes, bool)
+  low = jnp.take(level.first_ranks, nodes)
+  high = jnp.take(level.first_ranks, nodes + 1)
+  return jax.vmap(count_excluded)(excluded, low, high) == high - low
+
+
+def _children(
+    level: TrieLevel, nodes: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+  """Lists the children of nodes.
+
+  Args:
+    level: the nodes' level.
+    nodes: int32 [batch, beam].
+
+  Returns:
+    Nodes of the next level, int32 [batch, beam, max_children], and whether they
+    exist; those that do not are some other node.
+  """
+  first = jnp.take(level.first_children, nodes)[:, :, None]
+  end = jnp.take(level.first_children, nodes + 1)[:, :, None]
+  offsets = jnp.arange(level.max_children, dtype=jnp.int32)[None, None, :]
+  children = first + offsets
+  return jnp.minimum(children, end - 1), children < end
+
+
+def _extend(
+    scores: jax.Array,
+    log_probs: jax.Array,
+    level: TrieLevel,
+    children: jax.Array,
+    exists: jax.Array,
+    width: int,
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+  """Keeps the best children over all beams.
+
+  Args:
+    scores: float32 [batch, beam].
+    log_probs: float [batch, beam, vocab], of the token after each beam.
+    level: the children's level.
+    children: int32 [batch, beam, branch], nodes.
+    exists: bool [batch, beam, branch].
+    width: how many to keep.
+
+  Returns:
+    Scores float32, nodes int32 and parents (beam numbers) int32, all [batch,
+    width], best first. Where fewer children exist than `width`, scores are -inf
+    and the nodes any.
+  """
+  batch_size, num_beams, num_branches = children.shape
+  tokens = jnp.take(level.token_ids, children)
+  gained = jnp.take_along_axis(log_probs, tokens, axis=-1).astype(jnp.float32)
+  candidates = scores[:, :, None] + gained
+  # A NaN would win every comparison; it is no reason to return an item.
+  usable = exists & ~jnp.isnan(candidates)
+  candidates = jnp.where(usable, candidates, -jnp.inf)
+  candidates = candidates.reshape(batch_size, num_beams * num_branches)
+  missing = width - candidates.shape[1]
+  if missing > 0:
+    candidates = jnp.pad(
+        candidates, ((0, 0), (0, missing)), constant_values=-jnp.inf
+    )
+  new_scores, chosen = jax.lax.top_k(candidates, width)
+  chosen = jnp.minimum(chosen, num_beams * num_branches - 1)
+  nodes = jnp.take_along_axis(children.reshape(batch_size, -1), chosen, axis=-1)
+  return new_scores, nodes, chosen // num_branches
+
+
+def _reorder(state: State, parents: jax.Array) -> State:
+  """Gives each new beam the state of its parent; leaves [batch, beam, ...]."""
+
+  def gather(leaf):
+    if leaf.ndim < 2:
+      return leaf
+    positions = parents.reshape(*parents.shape, *([1] * (leaf.ndim - 2)))
+    return jnp.take_along_axis(leaf, positions, axis=1)
+
+  return jax.tree.map(gather, state)
+
+
+def _result(
+    scores: jax.Array, item_ids: jax.Array, beam_size: int
+) -> BeamSearchResult:
+  """Marks what is no item and pads to `beam_size`."""
+  missing = ((0, 0), (0, beam_size - scores.shape[1]))
+  scores = jnp.pad(scores, missing, constant_values=-jnp.inf)
+  item_ids = jnp.pad(item_ids, missing, constant_values=NO_ITEM)
+  valid = scores > -jnp.inf
+  return BeamSearchResult(jnp.where(valid, item_ids, NO_ITEM), scores, valid)

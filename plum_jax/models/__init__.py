@@ -1,0 +1,1 @@
+"""Models: a network, its loss and its constrained decoding."""

@@ -1,0 +1,171 @@
+# Copyright 2026 The PLUM-JAX Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The decoder-only generator: PLUM's kind (arXiv 2510.07784)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import dataclasses
+from typing import Any, cast
+
+import jax
+import jax.numpy as jnp
+
+from plum_jax.decoding.beam_search import beam_search
+from plum_jax.decoding.beam_search import BeamSearchResult
+from plum_jax.decoding.constraint_index import ConstraintIndex
+from plum_jax.models import generation
+from plum_jax.models import losses
+from plum_jax.networks.config import TransformerConfig
+from plum_jax.networks.decoder_only import DecoderOnly
+
+Batch = Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class DecoderOnlyModel:
+  """Next-token loss, and constrained decoding after a prompt.
+
+  Attributes:
+    config: the network's hyper-parameters.
+    label_smoothing: see `losses.token_cross_entropy`.
+    z_loss: see `losses.token_cross_entropy`.
+    inputs_bidirectional_attention: whether the tokens that
+      `decoder_causal_attention` marks see each other in both directions.
+  """
+
+  config: TransformerConfig
+  label_smoothing: float = 0.0
+  z_loss: float = 0.0
+  inputs_bidirectional_attention: bool = False
+
+  @property
+  def network(self) -> DecoderOnly:
+    """The Flax module."""
+    return DecoderOnly(self.config)
+
+  def init(self, rng: jax.Array, batch: Batch) -> Mapping[str, Any]:
+    """Initialises `params` and `params_axes`; see `training.protocols`."""
+    shape = batch['decoder_input_tokens'].shape
+    tokens = jnp.zeros(shape, jnp.int32)
+    return self.network.init(
+        {'params': rng}, tokens, tokens, enable_dropout=False
+    )
+
+  def loss_fn(self, params: Any, batch: Batch, rng: jax.Array | None):
+    """Computes the loss of `decoder_target_tokens`.
+
+    Args:
+      params: the collection `params`.
+      batch: `decoder_input_tokens`, `decoder_target_tokens` int32 [batch,
+        length]; if packed, `decoder_segment_ids`; `decoder_loss_weights`, by
+        default 1 for all that is not padding; `decoder_causal_attention`, for
+        `inputs_bidirectional_attention`.
+      rng: key for dropout; None turns it off.
+
+    Returns:
+      See `training.protocols.Model.loss_fn`.
+    """
+    causal_attention = None
+    if self.inputs_bidirectional_attention:
+      causal_attention = batch['decoder_causal_attention']
+    logits = self.network.apply(
+        {'params': params},
+        batch['decoder_input_tokens'],
+        batch['decoder_target_tokens'],
+        decoder_segment_ids=batch.get('decoder_segment_ids'),
+        decoder_causal_attention=causal_attention,
+        enable_dropout=rng is not None,
+        rngs=None if rng is None else {'dropout': rng},
+    )
+    return losses.weighted_sums(
+        cast(jax.Array, logits),
+        batch['decoder_target_tokens'],
+        batch.get('decoder_loss_weights'),
+        label_smoothing=self.label_smoothing,
+        z_loss=self.z_loss,
+    )
+
+  def recommend(
+      self,
+      params: Any,
+      batch: Batch,
+      index: ConstraintIndex,
+      beam_size: int,
+      excluded_item_ids: jax.Array | None = None,
+  ) -> BeamSearchResult:
+    """Generates the most probable items after each prompt.
+
+    The prompt runs through the network once a user; its keys and values are
+    shared by the user's beams.
+
+    Args:
+      params: the collection `params`.
+      batch: `prompt_tokens` int32 [batch, length], from the left, and
+        `prompt_lengths` int32 [batch].
+      index: the valid SIDs.
+      beam_size: see `decoding.beam_search`.
+      excluded_item_ids: see `decoding.beam_search`.
+
+    Returns:
+      The items.
+    """
+    network, num_users = self.network, batch['prompt_tokens'].shape[0]
+    tokens, prefix_mask = generation.right_align(
+        batch['prompt_tokens'], batch['prompt_lengths']
+    )
+    # The mask is read off the targets, where the start token is not 0.
+    prompt_mask = prefix_mask.astype(jnp.int32)
+    logits, variables = network.apply(
+        {'params': params},
+        tokens,
+        prompt_mask,
+        decoder_causal_attention=(
+            prompt_mask if self.inputs_bidirectional_attention else None
+        ),
+        enable_dropout=False,
+        prefill=True,
+        last_only=True,
+        mutable=['cache'],
+    )
+    prefix_cache = variables['cache']
+
+    def make_cache():
+      room = jnp.zeros((num_users, max(index.num_levels - 1, 1)), jnp.int32)
+      return network.apply(
+          {'params': params},
+          room,
+          room,
+          enable_dropout=False,
+          decode=True,
+          mutable=['cache'],
+      )[1]['cache']
+
+    def step(token_ids, state):
+      rows = token_ids.reshape(-1, 1)
+      logits, variables = network.apply(
+          {
+              'params': params,
+              'cache': generation.to_rows(state),
+              'prefix_cache': prefix_cache,
+          },
+          rows,
+          rows,
+          enable_dropout=False,
+          decode=True,
+          prefix_mask=prefix_mask,
+          mutable=['cache'],
+      )
+      return (
+          generation.log_probs(logits, num_users),
+          generation.to_beams(variables['cache'], num_users),
+      )
+
+    return beam_search(
+        generation.log_probs(logits, num_users)[:, 0],
+        generation.empty_state(make_cache),
+        step,
+        index,
+        beam_size,
+        excluded_item_ids,
+    )

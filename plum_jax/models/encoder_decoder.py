@@ -1,0 +1,165 @@
+# Copyright 2026 The PLUM-JAX Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The encoder-decoder generator: TIGER's kind (arXiv 2305.05065)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import dataclasses
+from typing import Any, cast
+
+import jax
+import jax.numpy as jnp
+
+from plum_jax.decoding.beam_search import beam_search
+from plum_jax.decoding.beam_search import BeamSearchResult
+from plum_jax.decoding.constraint_index import ConstraintIndex
+from plum_jax.models import generation
+from plum_jax.models import losses
+from plum_jax.networks.config import T5Config
+from plum_jax.networks.encoder_decoder import Transformer
+
+Batch = Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class EncoderDecoderModel:
+  """Loss of the targets given the inputs, and constrained decoding.
+
+  Attributes:
+    config: the network's hyper-parameters.
+    label_smoothing: see `losses.token_cross_entropy`.
+    z_loss: see `losses.token_cross_entropy`.
+  """
+
+  config: T5Config
+  label_smoothing: float = 0.0
+  z_loss: float = 0.0
+
+  @property
+  def network(self) -> Transformer:
+    """The Flax module."""
+    return Transformer(self.config)
+
+  def init(self, rng: jax.Array, batch: Batch) -> Mapping[str, Any]:
+    """Initialises `params` and `params_axes`; see `training.protocols`."""
+    inputs = jnp.zeros(batch['encoder_input_tokens'].shape, jnp.int32)
+    targets = jnp.zeros(batch['decoder_input_tokens'].shape, jnp.int32)
+    return self.network.init(
+        {'params': rng}, inputs, targets, targets, enable_dropout=False
+    )
+
+  def loss_fn(self, params: Any, batch: Batch, rng: jax.Array | None):
+    """Computes the loss of `decoder_target_tokens`.
+
+    Args:
+      params: the collection `params`.
+      batch: `encoder_input_tokens` int32 [batch, encoder_length],
+        `decoder_input_tokens` and `decoder_target_tokens` int32 [batch,
+        length]; if packed, `encoder_segment_ids` and `decoder_segment_ids`;
+        `decoder_loss_weights`, by default 1 for all that is not padding.
+      rng: key for dropout; None turns it off.
+
+    Returns:
+      See `training.protocols.Model.loss_fn`.
+    """
+    logits = self.network.apply(
+        {'params': params},
+        batch['encoder_input_tokens'],
+        batch['decoder_input_tokens'],
+        batch['decoder_target_tokens'],
+        encoder_segment_ids=batch.get('encoder_segment_ids'),
+        decoder_segment_ids=batch.get('decoder_segment_ids'),
+        enable_dropout=rng is not None,
+        rngs=None if rng is None else {'dropout': rng},
+    )
+    return losses.weighted_sums(
+        cast(jax.Array, logits),
+        batch['decoder_target_tokens'],
+        batch.get('decoder_loss_weights'),
+        label_smoothing=self.label_smoothing,
+        z_loss=self.z_loss,
+    )
+
+  def recommend(
+      self,
+      params: Any,
+      batch: Batch,
+      index: ConstraintIndex,
+      beam_size: int,
+      excluded_item_ids: jax.Array | None = None,
+  ) -> BeamSearchResult:
+    """Generates the most probable items for each input.
+
+    The encoder and the projections of its output to keys and values run once a
+    user; the user's beams share them.
+
+    Args:
+      params: the collection `params`.
+      batch: `encoder_input_tokens` int32 [batch, encoder_length].
+      index: the valid SIDs.
+      beam_size: see `decoding.beam_search`.
+      excluded_item_ids: see `decoding.beam_search`.
+
+    Returns:
+      The items.
+    """
+    network = self.network
+    inputs = jnp.asarray(batch['encoder_input_tokens'])
+    num_users = inputs.shape[0]
+    encoded = network.apply(
+        {'params': params},
+        inputs,
+        enable_dropout=False,
+        method=network.encode,
+    )
+
+    def decode(variables, tokens, targets, **kwargs):
+      return network.apply(
+          variables,
+          encoded,
+          inputs,
+          tokens,
+          targets,
+          enable_dropout=False,
+          mutable=['cache'],
+          method=network.decode,
+          **kwargs,
+      )
+
+    start = jnp.zeros((num_users, 1), jnp.int32)
+    logits, variables = decode(
+        {'params': params}, start, jnp.ones_like(start), prefill=True
+    )
+    prefix_cache = variables['cache']
+
+    def make_cache():
+      room = jnp.zeros((num_users, max(index.num_levels - 1, 1)), jnp.int32)
+      return decode({'params': params}, room, room, decode=True)[1]['cache']
+
+    def step(token_ids, state):
+      rows = token_ids.reshape(-1, 1)
+      logits, variables = decode(
+          {
+              'params': params,
+              'cache': generation.to_rows(state),
+              'prefix_cache': prefix_cache,
+          },
+          rows,
+          rows,
+          decode=True,
+          prefix_mask=start == 0,
+      )
+      return (
+          generation.log_probs(logits, num_users),
+          generation.to_beams(variables['cache'], num_users),
+      )
+
+    return beam_search(
+        generation.log_probs(logits, num_users)[:, 0],
+        generation.empty_state(make_cache),
+        step,
+        index,
+        beam_size,
+        excluded_item_ids,
+    )

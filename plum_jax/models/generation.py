@@ -1,0 +1,88 @@
+# Copyright 2026 The PLUM-JAX Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What both models share in decoding: caches, rows and beams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+Cache = Any
+
+
+def right_align(
+    token_ids: jax.Array, lengths: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+  """Puts a beginning-of-sequence token before prompts and moves them right.
+
+  Aligned to the right, the next token has the same position in every row.
+
+  Args:
+    token_ids: int32 [batch, length], prompts from the left, any padding.
+    lengths: int32 [batch], real tokens of each prompt.
+
+  Returns:
+    int32 [batch, length + 1], with 0 (T5's start token, too) as padding and
+    start; and bool [batch, length + 1], true from the start token on.
+
+  >>> tokens, mask = right_align(jnp.array([[7, 8, 0]]), jnp.array([2]))
+  >>> tokens.tolist(), mask.astype(int).tolist()
+  ([[0, 0, 7, 8]], [[0, 1, 1, 1]])
+  """
+  token_ids = jnp.pad(token_ids, ((0, 0), (1, 0)))
+  length = token_ids.shape[1]
+  source = jnp.arange(length)[None, :] - (length - 1 - lengths)[:, None]
+  mask = source >= 0
+  aligned = jnp.take_along_axis(token_ids, jnp.maximum(source, 0), axis=1)
+  return jnp.where(mask, aligned, 0), mask
+
+
+def empty_state(make_cache: Callable[[], Cache]) -> Cache:
+  """Makes the beams' empty cache without running the network.
+
+  Args:
+    make_cache: returns the collection `cache` for one row a user.
+
+  Returns:
+    Zeros with a beam dimension of 1 after the batch dimension; scalars as they
+    are.
+  """
+  shapes = jax.eval_shape(make_cache)
+  return jax.tree.map(
+      lambda leaf: jnp.zeros(
+          leaf.shape if leaf.ndim == 0 else (leaf.shape[0], 1, *leaf.shape[1:]),
+          leaf.dtype,
+      ),
+      shapes,
+  )
+
+
+def to_rows(state: Cache) -> Cache:
+  """Folds [batch, beam, ...] to [batch * beam, ...]."""
+  return jax.tree.map(
+      lambda leaf: leaf
+      if leaf.ndim == 0
+      else leaf.reshape(-1, *leaf.shape[2:]),
+      state,
+  )
+
+
+def to_beams(cache: Cache, num_users: int) -> Cache:
+  """Unfolds [batch * beam, ...] to [batch, beam, ...]."""
+  return jax.tree.map(
+      lambda leaf: (
+          leaf
+          if leaf.ndim == 0
+          else leaf.reshape(num_users, -1, *leaf.shape[1:])
+      ),
+      cache,
+  )
+
+
+def log_probs(logits: jax.Array, num_users: int) -> jax.Array:
+  """Turns [rows, 1, vocab] into log-probabilities [batch, beam, vocab]."""
+  values = jax.nn.log_softmax(logits.astype(jnp.float32), axis=-1)
+  return values.reshape(num_users, -1, logits.shape[-1])

@@ -1,0 +1,1 @@
+"""gin, caged: what it accepts silently is found before anything runs."""

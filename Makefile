@@ -1,0 +1,65 @@
+# Needs Python 3.11 and make; everything else goes into .venv.
+#
+#   make quickstart   real interactions to a results table, on a laptop
+#   make test         lint, types, all tests
+#   make format       lays out the code
+#   make lock         resolves requirements.lock anew (needs uv)
+#
+# QUICKSTART_ARGS is passed on, for example
+#   make quickstart QUICKSTART_ARGS='--gin.RUN_DIR=runs/mine'
+
+PYTHON ?= python3.11
+UV ?= uv
+PYTEST_ARGS ?= -n 2
+QUICKSTART_ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+LOG := $(VENV)/install.log
+PACKAGES := plum_jax $(wildcard tasks)
+SOURCES := $(PACKAGES) tests $(wildcard benchmarks) setup.py
+
+.PHONY: quickstart test lint types unit doctests format lock
+
+quickstart: $(INSTALLED)
+	$(BIN)/python -m plum_jax.launch.quickstart \
+	  --gin_file=gin/experiments/ml100k_quickstart.gin $(QUICKSTART_ARGS)
+
+test: lint types unit doctests
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check --quiet $(SOURCES)
+	$(BIN)/pyink --check --quiet $(SOURCES)
+
+types: $(INSTALLED)
+	$(BIN)/pyrefly check
+
+unit: $(INSTALLED)
+	$(BIN)/pytest $(PYTEST_ARGS) tests
+
+doctests: $(INSTALLED)
+	$(BIN)/pytest --doctest-modules $(PACKAGES)
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix --quiet $(SOURCES)
+	$(BIN)/pyink --quiet $(SOURCES)
+
+# pip says much that is of no interest unless it fails.
+$(INSTALLED): requirements.lock setup.py
+	@command -v $(PYTHON) > /dev/null || { \
+	  echo 'Python 3.11 is needed: make PYTHON=/path/to/python3.11' >&2; \
+	  exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@echo 'Installing into $(VENV): about 3 GB, some minutes.'
+	@{ $(BIN)/pip install --require-hashes -r requirements.lock && \
+	  $(BIN)/pip install --no-deps --no-build-isolation -e .; } \
+	  > $(LOG) 2>&1 || { cat $(LOG) >&2; exit 1; }
+	@touch $@
+
+# Keeps what the lock file already says unless constraints.txt or setup.py
+# rules it out; delete the lock file first to take the newest of everything.
+lock:
+	$(UV) pip compile --quiet --universal --python-version 3.11 \
+	  --generate-hashes --extra test setup.py -c constraints.txt \
+	  -o requirements.lock --no-header

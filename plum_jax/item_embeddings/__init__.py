@@ -1,0 +1,1 @@
+"""Content of items, one vector per item and modality."""

@@ -41,8 +41,9 @@ def build(directory: str | os.PathLike[str], *, source: Source) -> Manifest:
 
   def make(folder: pathlib.Path, work: pathlib.Path) -> None:
     del work
-    read = source.read()
-    catalog = with_first_seen(Catalog(*read, where=source.name))
+    files = ', '.join(map(str, source.inputs().values()))
+    where = f'{source.name} ({files})' if files else source.name
+    catalog = with_first_seen(Catalog(*source.read(), where=where))
     catalog.save(folder)
     _log_summary(source.name, catalog)
 

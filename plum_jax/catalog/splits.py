@@ -135,43 +135,47 @@ def by_time(
   """
   _check_by_time(histories, validation_days, test_days, min_history)
   times = histories.times
-  last_day = int(times.max()) // SECONDS_PER_DAY
-  if last_train_day:
-    train_day = _day_number(last_train_day)
-  else:
-    train_day = last_day - validation_days - test_days
-  train_stop = (train_day + 1) * SECONDS_PER_DAY
-  test_start = train_stop + validation_days * SECONDS_PER_DAY
-  test_stop = test_start + test_days * SECONDS_PER_DAY
+  train_stop, test_start, test_stop = _borders(
+      times, last_train_day, validation_days, test_days
+  )
   in_training = times < train_stop
-  # Times rise within a user's run, so the window is a count.
-  train_end = histories.offsets[:-1] + _sum_by_user(histories, in_training)
-  enough = (
-      np.arange(len(times))
-      - np.repeat(histories.offsets[:-1], histories.lengths)
-      >= min_history
-  )
-  test = _targets(
-      histories, enough & (times >= test_start) & (times < test_stop)
-  )
+  starts = histories.offsets[:-1]
+  earlier = np.arange(len(times)) - np.repeat(starts, histories.lengths)
+
+  def targets(start: int, stop: int) -> Targets:
+    inside = (times >= start) & (times < stop)
+    return _targets(histories, inside & (earlier >= min_history))
+
+  test = targets(test_start, test_stop)
   if not in_training.any() or not len(test):
     raise InputError(
         f'The split leaves {int(in_training.sum())} interactions to train on '
         f'and {len(test)} to test.',
-        where=f'last_train_day={last_train_day!r}, '
-        f'validation_days={validation_days}, test_days={test_days}',
-        expected=f'days within {_day_name(int(times.min()))} to '
-        f'{_day_name(int(times.max()))}, where the interactions are',
+        where=f'{last_train_day=}, {validation_days=}, {test_days=}',
+        expected=f'days within {_day_name(times.min())} to '
+        f'{_day_name(times.max())}, where the interactions are',
         fix='Choose another last_train_day or more test_days.',
     )
   return Split(
-      train_end=train_end,
-      validation=_targets(
-          histories, enough & (times >= train_stop) & (times < test_start)
-      ),
+      # Times rise within a user's run, so the window is a count.
+      train_end=starts + _sum_by_user(histories, in_training),
+      validation=targets(train_stop, test_start),
       test=test,
       cold_start_items=_seen_after(histories, in_training, train_stop),
   )
+
+
+def _borders(
+    times: np.ndarray, last_train_day: str, validation_days: int, test_days: int
+) -> list[int]:
+  """Returns the seconds at which training, validation and test end."""
+  if last_train_day:
+    train_day = _day_number(last_train_day)
+  else:
+    last_day = int(times.max()) // SECONDS_PER_DAY
+    train_day = last_day - validation_days - test_days
+  days = np.cumsum([train_day + 1, validation_days, test_days])
+  return (days * SECONDS_PER_DAY).tolist()
 
 
 def _check_by_time(
@@ -220,7 +224,7 @@ def _day_number(day: str) -> int:
     ) from error
 
 
-def _day_name(time: int) -> str:
+def _day_name(time: int | np.integer) -> str:
   moment = datetime.datetime.fromtimestamp(time, datetime.UTC)
   return moment.date().isoformat()
 

@@ -35,6 +35,13 @@ def test_make_histories_equals_a_loop_over_users(rows):
   )
 
 
+def test_make_histories_sorts_times_too_large_for_one_key():
+  rows = [(0, 0, 2**62), (1, 1, 5), (0, 2, 2**62 - 1), (1, 3, 5), (2, 4, 0)]
+  made = random_histories.make(rows)
+  assert made.item_ids.tolist() == [2, 0, 1, 3, 4]
+  assert made.times.tolist() == [2**62 - 1, 2**62, 5, 5, 0]
+
+
 def test_make_histories_takes_the_first_interaction_as_first_seen():
   rows = [(0, 2, 50), (1, 2, 40), (0, 3, 7)]
   given = [None, 9, None, 3, None, None]

@@ -247,18 +247,26 @@ def _make_items(records: list[dict[str, Any]], where: object) -> pa.Table:
         pa.string(),
     )
 
-  paths = [record.get('categories') or [] for record in records]
-  with reading.guarded(where, 'categories as lists of lists of names'):
-    categories = pa.array(
-        [
-            [[html.unescape(name) for name in path] for path in item]
-            for item in paths
-        ],
-        pa.list_(pa.list_(pa.string())),
-    )
+  categories = [_categories(record, where) for record in records]
   return tables.make_items(
       pa.array([record['asin'] for record in records], pa.string()),
       texts('title'),
-      categories,
+      pa.array(categories, tables.ITEM_FIELDS[2].type),
       **{field: texts(field) for field in _TEXTS},
   )
+
+
+def _categories(record: dict[str, Any], where: object) -> list[list[str]]:
+  """Returns the category paths of an item."""
+  paths = record.get('categories') or []
+  if not isinstance(paths, list) or not all(
+      isinstance(path, list) and all(isinstance(name, str) for name in path)
+      for path in paths
+  ):
+    raise InputError(
+        f'The categories of {record["asin"]} are {paths!r}.',
+        where=where,
+        expected='a list of lists of names',
+        fix='Download the file again, or correct the line.',
+    )
+  return [[html.unescape(name) for name in path] for path in paths]

@@ -108,31 +108,22 @@ def read_delimited(
     InputError: a column is missing, a value is not of its type, rows differ in
       length, or the file is broken.
   """
+  parse_options = pa_csv.ParseOptions(
+      delimiter=delimiter,
+      quote_char='"' if quoted else False,
+      newlines_in_values=quoted,
+  )
+  # NaN must stay NaN, to be refused: only emptiness is null.
+  convert_options = pa_csv.ConvertOptions(column_types=types, null_values=[''])
 
   def read(use_threads: bool) -> pa.Table:
-    with (
-        pa.input_stream(str(source), compression='detect')
-        if isinstance(source, pathlib.Path)
-        else source()
-    ) as file:
-      return pa_csv.read_csv(
-          file,
-          read_options=pa_csv.ReadOptions(
-              column_names=list(names) if names else None,
-              encoding=encoding,
-              use_threads=use_threads,
-          ),
-          parse_options=pa_csv.ParseOptions(
-              delimiter=delimiter,
-              quote_char='"' if quoted else False,
-              newlines_in_values=quoted,
-          ),
-          convert_options=pa_csv.ConvertOptions(
-              column_types=types,
-              # NaN must stay NaN, to be refused: only emptiness is null.
-              null_values=[''],
-          ),
-      )
+    read_options = pa_csv.ReadOptions(
+        column_names=list(names) if names else None,
+        encoding=encoding,
+        use_threads=use_threads,
+    )
+    with _open(source) as file:
+      return pa_csv.read_csv(file, read_options, parse_options, convert_options)
 
   with guarded(where, f'text with the columns {", ".join(types)}'):
     try:
@@ -141,6 +132,15 @@ def read_delimited(
       # Only a single thread counts the rows and can name the bad one.
       table = read(use_threads=False)
   return select(table, [*types, *others], where)
+
+
+def _open(
+    source: pathlib.Path | Callable[[], BinaryIO],
+) -> BinaryIO | pa.NativeFile:
+  """Opens a file, unpacking it, or calls what opens it."""
+  if isinstance(source, pathlib.Path):
+    return pa.input_stream(str(source), compression='detect')
+  return source()
 
 
 def read_json_lines(

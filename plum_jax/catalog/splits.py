@@ -224,9 +224,9 @@ def _day_number(day: str) -> int:
     ) from error
 
 
-def _day_name(time: int | np.integer) -> str:
-  moment = datetime.datetime.fromtimestamp(time, datetime.UTC)
-  return moment.date().isoformat()
+def _day_name(time: np.integer) -> str:
+  """Writes the day of a time, of any year."""
+  return str(np.datetime64(int(time), 's').astype('datetime64[D]'))
 
 
 def _sum_by_user(histories: Histories, mask: np.ndarray) -> np.ndarray:

@@ -71,7 +71,7 @@ def leave_one_out(histories: Histories) -> Split:
   The last is the test target, the second last the validation target, all
   before them the training window. Users with fewer than three interactions
   stay whole in training: they have nothing to be predicted from. This is the
-  protocol of TIGER (arXiv 2305.05065, section 4) and of the P5 family.
+  protocol of TIGER (arXiv 2305.05065) and of the P5 family.
 
   Args:
     histories: of any kind of time.
@@ -109,7 +109,7 @@ def by_time(
 
   Days are those of UTC. With the default arguments: train up to day N, test
   on day N+1, the last one of the data, as in "Better Generalization with
-  Semantic IDs" (arXiv 2306.08121, section 5) and PLUM (arXiv 2510.07784).
+  Semantic IDs" (arXiv 2306.08121) and PLUM (arXiv 2510.07784).
   Every interaction of the test days is a target, and its input may hold all
   earlier ones of its user, those of the test days included, as in production.
   Interactions after the test days are in neither part.

@@ -1,0 +1,1 @@
+"""Conventional recommenders to compare with, behind the one contract."""

@@ -138,15 +138,15 @@ def _write_error(error: Exception, where: object) -> InputError:
   )
 
 
-class _NoOrbaxTracebacks(logging.Filter):
-  """Drops the tracebacks that Orbax logs of errors that it also raises."""
+class _OnlyWarningsOfOrbax(logging.Filter):
+  """Drops what Orbax logs of every call, and of errors that it also raises."""
 
   def filter(self, record: logging.LogRecord) -> bool:
     """Says whether to log a record."""
-    return not (record.levelno >= logging.ERROR and 'orbax' in record.pathname)
+    return record.levelno == logging.WARNING or 'orbax' not in record.pathname
 
 
-_NO_ORBAX_TRACEBACKS = _NoOrbaxTracebacks()
+_ONLY_WARNINGS = _OnlyWarningsOfOrbax()
 _STORAGE_ERRORS = (ValueError, OSError, KeyError, TypeError, RuntimeError)
 
 
@@ -202,7 +202,7 @@ class Checkpoints:
     """
     self._directory = _absolute(directory)
     # Once: a logger keeps a filter that it already has.
-    logging.getLogger('absl').addFilter(_NO_ORBAX_TRACEBACKS)
+    logging.getLogger('absl').addFilter(_ONLY_WARNINGS)
     try:
       self._manager = ocp.CheckpointManager(
           self._directory,
@@ -387,7 +387,7 @@ class Checkpoints:
 
 
 def _composite_checkpointer() -> ocp.Checkpointer:
-  logging.getLogger('absl').addFilter(_NO_ORBAX_TRACEBACKS)
+  logging.getLogger('absl').addFilter(_ONLY_WARNINGS)
   return ocp.Checkpointer(
       ocp.CompositeCheckpointHandler(
           state=ocp.StandardCheckpointHandler(),

@@ -1,0 +1,123 @@
+# Copyright 2026 The PLUM-JAX Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What training carries from step to step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from plum_jax.sharding import axis_rules
+from plum_jax.sharding import mesh as meshes
+from plum_jax.training import optimizers
+from plum_jax.training.protocols import MetricSums
+from plum_jax.training.protocols import Model
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class TrainState:
+  """Everything that the next step depends on, and so what a checkpoint holds.
+
+  Attributes:
+    step: number of finished steps, int32 [].
+    params: the parameters.
+    optimizer_state: what the optimizer remembers.
+    metric_sums: the metric sums since the last logged step. They lie here, not
+      on the host, so that a resumed run logs what an uninterrupted one does.
+    failed_step: the step whose loss or gradient was not finite, int32 [], or
+      -1. From then on the state no longer changes: it stays good.
+  """
+
+  step: jax.Array
+  params: Any
+  optimizer_state: Any
+  metric_sums: MetricSums
+  failed_step: jax.Array
+
+
+def init_keys(seed: int) -> tuple[jax.Array, jax.Array]:
+  """Returns the keys for the parameters and for the steps' dropout."""
+  params_key, dropout_key = jax.random.split(jax.random.key(seed))
+  return params_key, dropout_key
+
+
+def init_state(
+    model: Model,
+    optimizer: optax.GradientTransformation,
+    batch: Mapping[str, Any],
+    seed: int,
+) -> TrainState:
+  """Makes the state before the first step.
+
+  Args:
+    model: the network and its loss.
+    optimizer: the optimizer.
+    batch: arrays or shapes of one batch.
+    seed: the seed of the parameters.
+
+  Returns:
+    The state. Trace it under `jax.jit` with output shardings, so that a large
+    model is never whole on one device.
+  """
+  params = model.init(init_keys(seed)[0], batch)['params']
+  _, sums = jax.eval_shape(model.loss_fn, params, batch, jax.random.key(0))
+  return TrainState(
+      step=jnp.zeros((), jnp.int32),
+      params=params,
+      optimizer_state=optimizer.init(params),
+      metric_sums=jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), sums),
+      failed_step=jnp.full((), -1, jnp.int32),
+  )
+
+
+def state_shapes(
+    model: Model,
+    optimizer: optax.GradientTransformation,
+    batch: Mapping[str, Any],
+    mesh: jax.sharding.Mesh,
+    rules: axis_rules.AxisRules,
+) -> TrainState:
+  """Describes the state and its place on the mesh, computing nothing.
+
+  Args:
+    model: the network and its loss.
+    optimizer: the optimizer.
+    batch: arrays or shapes of one batch.
+    mesh: the mesh.
+    rules: the axis rules.
+
+  Returns:
+    A state of `jax.ShapeDtypeStruct`s with shardings.
+
+  Raises:
+    InputError: the rules or the mesh do not fit a parameter.
+  """
+  with axis_rules.activation_rules(mesh, rules):
+    variables = jax.eval_shape(
+        lambda key: model.init(key, batch), jax.random.key(0)
+    )
+    shapes = jax.eval_shape(lambda: init_state(model, optimizer, batch, 0))
+  params_shardings = axis_rules.param_shardings(
+      variables['params_axes'], shapes.params, mesh, rules
+  )
+  everywhere = meshes.replicated(mesh)
+  shardings = dataclasses.replace(
+      jax.tree.map(lambda _: everywhere, shapes),
+      params=params_shardings,
+      optimizer_state=optimizers.state_shardings(
+          shapes.optimizer_state, shapes.params, params_shardings, mesh
+      ),
+  )
+  return jax.tree.map(
+      lambda shape, sharding: jax.ShapeDtypeStruct(
+          shape.shape, shape.dtype, sharding=sharding
+      ),
+      shapes,
+      shardings,
+  )

@@ -1,0 +1,1 @@
+"""Text pieces and one token per (level, code), in one SentencePiece file."""

@@ -1,0 +1,127 @@
+# Copyright 2026 The PLUM-JAX Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The stage: from a catalog and a SID table to a vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import logging
+import os
+import pathlib
+
+from plum_jax.artifacts import manifest as manifests
+from plum_jax.artifacts import stage
+from plum_jax.catalog.catalog import Catalog
+from plum_jax.semantic_ids import sid_table
+from plum_jax.semantic_ids.build import TABLE_FILE
+from plum_jax.vocabulary import catalog_text
+from plum_jax.vocabulary import layout
+from plum_jax.vocabulary import text_model
+
+T5_EXTRA_IDS = 100
+# The most items whose text a model is trained on; more make training slow and
+# the pieces no better.
+_MAX_ITEMS = 1_000_000
+
+_LOGGER = logging.getLogger('plum_jax')
+
+
+def build(
+    directory: str | os.PathLike[str],
+    *,
+    catalog_directory: str | os.PathLike[str],
+    semantic_ids_directory: str | os.PathLike[str],
+    base_model_file: str | os.PathLike[str] = '',
+    text_vocab_size: int = 8_000,
+    extra_ids: int = T5_EXTRA_IDS,
+    custom_tokens: Sequence[str] = (),
+) -> manifests.Manifest:
+  """Writes `vocabulary.model` and `vocabulary.json`.
+
+  Args:
+    directory: the vocabulary's folder.
+    catalog_directory: whose text is trained on if no model is given.
+    semantic_ids_directory: whose SID table says how many codes a level has.
+    base_model_file: a SentencePiece model, such as T5's; its pieces keep their
+      numbers. One is trained if empty.
+    text_vocab_size: the most pieces of a trained text model: our choice. A
+      small catalog gives fewer.
+    extra_ids: number of T5's sentinels.
+    custom_tokens: further pieces, after the SID tokens.
+
+  Returns:
+    The manifest of the vocabulary that is now there.
+
+  Raises:
+    InputError: an input is missing or unusable; see `text_model`.
+  """
+  catalog_directory = pathlib.Path(catalog_directory)
+  table_file = pathlib.Path(semantic_ids_directory) / TABLE_FILE
+  inputs = {'semantic_ids': table_file}
+  if base_model_file:
+    inputs['base_model'] = pathlib.Path(base_model_file)
+  else:
+    inputs['catalog'] = catalog_directory
+
+  def make(folder: pathlib.Path, work: pathlib.Path) -> None:
+    del work
+    if base_model_file:
+      base = text_model.read(base_model_file)
+    else:
+      items = Catalog.load(catalog_directory).items
+      base = text_model.train(
+          catalog_text.sentences(items, _MAX_ITEMS), text_vocab_size
+      )
+    made = layout.VocabularyLayout(
+        base_size=text_model.num_pieces(base),
+        extra_ids=extra_ids,
+        level_sizes=tuple(sid_table.load(table_file).level_sizes),
+        custom_tokens=tuple(custom_tokens),
+        sid_table_hash=manifests.content_hash(table_file),
+    )
+    write(folder, base, made)
+    _LOGGER.info(
+        'vocabulary: %s text pieces, %s SID tokens in %d levels, %s in all',
+        f'{made.base_size:,}',
+        f'{sum(made.level_sizes):,}',
+        len(made.level_sizes),
+        f'{made.vocab_size:,}',
+    )
+
+  return stage.run(
+      'vocabulary',
+      directory,
+      make,
+      inputs=inputs,
+      parameters={
+          'text_vocab_size': None if base_model_file else text_vocab_size,
+          'extra_ids': extra_ids,
+          'custom_tokens': list(custom_tokens),
+      },
+  )
+
+
+def write(
+    directory: pathlib.Path,
+    base_model: bytes,
+    made: layout.VocabularyLayout,
+) -> None:
+  """Writes a vocabulary's two files into a folder that exists.
+
+  Args:
+    directory: where.
+    base_model: the text model, a serialized `ModelProto` of `made.base_size`
+      pieces.
+    made: the layout.
+
+  Raises:
+    InputError: a custom token cannot be one; see `text_model.extend`.
+  """
+  model = text_model.extend(
+      base_model,
+      extra_ids=made.extra_ids,
+      level_sizes=made.level_sizes,
+      custom_tokens=made.custom_tokens,
+  )
+  (directory / layout.MODEL_FILE).write_bytes(model)
+  made.save(directory)

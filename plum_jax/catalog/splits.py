@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 import dataclasses
 import datetime
+from typing import Any
 
 import numpy as np
 
@@ -227,6 +229,41 @@ def _day_number(day: str) -> int:
 def _day_name(time: np.integer) -> str:
   """Writes the day of a time, of any year."""
   return str(np.datetime64(int(time), 's').astype('datetime64[D]'))
+
+
+def make_split(
+    histories: Histories, name: str, options: Mapping[str, Any] | None = None
+) -> Split:
+  """Splits histories as configured by name.
+
+  Args:
+    histories: to split.
+    name: `leave_one_out` or `by_time`.
+    options: keyword arguments of that function.
+
+  Returns:
+    The split.
+
+  Raises:
+    InputError: there is no such split, or the function refuses.
+  """
+  functions = {'leave_one_out': leave_one_out, 'by_time': by_time}
+  if name not in functions:
+    raise InputError(
+        f'There is no split called {name!r}.',
+        where='split',
+        expected=f'one of {", ".join(functions)}',
+        fix='Correct the name.',
+    )
+  try:
+    return functions[name](histories, **(options or {}))
+  except TypeError as error:
+    raise InputError(
+        f'The split {name} has no such option: {error}.',
+        where='split_options',
+        expected='keyword arguments of plum_jax.catalog.splits',
+        fix='Correct their names.',
+    ) from error
 
 
 def _sum_by_user(histories: Histories, mask: np.ndarray) -> np.ndarray:

@@ -4,11 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 import dataclasses
-from typing import Any
-
-import jax.numpy as jnp
 
 REMAT_POLICIES = ('none', 'minimal', 'full')
 
@@ -20,7 +16,7 @@ class T5Config:
   Attributes:
     vocab_size: rows of the embedding table; SID tokens included, padding up to
       a multiple of 128 included.
-    dtype: dtype of activations; parameters are float32.
+    dtype: of activations, `float32` or `bfloat16`; parameters are float32.
     emb_dim: width of the residual stream.
     num_heads: attention heads.
     num_encoder_layers: layers of the encoder.
@@ -40,14 +36,14 @@ class T5Config:
   """
 
   vocab_size: int
-  dtype: Any = jnp.float32
+  dtype: str = 'float32'
   emb_dim: int = 512
   num_heads: int = 8
   num_encoder_layers: int = 6
   num_decoder_layers: int = 6
   head_dim: int = 64
   mlp_dim: int = 2048
-  mlp_activations: Sequence[str] = ('relu',)
+  mlp_activations: tuple[str, ...] = ('relu',)
   dropout_rate: float = 0.1
   logits_via_embedding: bool = False
   float32_attention_logits: bool = False
@@ -61,13 +57,13 @@ class TransformerConfig:
   """A decoder-only network of T5 1.1 layers; fields as in `T5Config`."""
 
   vocab_size: int
-  dtype: Any = jnp.float32
+  dtype: str = 'float32'
   emb_dim: int = 512
   num_heads: int = 8
   num_layers: int = 6
   head_dim: int = 64
   mlp_dim: int = 2048
-  mlp_activations: Sequence[str] = ('relu',)
+  mlp_activations: tuple[str, ...] = ('relu',)
   dropout_rate: float = 0.1
   logits_via_embedding: bool = False
   float32_attention_logits: bool = False

@@ -380,7 +380,7 @@ def test_remat_refuses_an_unknown_policy(decoder_params):
 
 def test_bfloat16_keeps_parameters_and_logits_in_float32():
   network = DecoderOnly(
-      dataclasses.replace(_DECODER.config, dtype=jnp.bfloat16)
+      dataclasses.replace(_DECODER.config, dtype='bfloat16')
   )
   tokens = _tokens(7, (2, 5))
   variables = network.init(

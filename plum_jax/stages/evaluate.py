@@ -1,0 +1,177 @@
+# Copyright 2026 The PLUM-JAX Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""All recommenders of a run, evaluated in the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+import pathlib
+from typing import Any
+
+import jax
+import numpy as np
+
+from plum_jax.artifacts import manifest
+from plum_jax.artifacts import stage
+from plum_jax.artifacts.errors import InputError
+from plum_jax.baselines import build_sasrec
+from plum_jax.baselines.popularity import count_interactions
+from plum_jax.baselines.popularity import PopularityRecommender
+from plum_jax.catalog import splits
+from plum_jax.catalog.catalog import Catalog
+from plum_jax.data.evaluation_arrays import DECODER_ONLY
+from plum_jax.data.evaluation_arrays import evaluation_arrays
+from plum_jax.data.task_description import describe
+from plum_jax.evaluation import evaluator
+from plum_jax.evaluation import results as results_lib
+from plum_jax.evaluation.generative import GenerativeRecommender
+from plum_jax.evaluation.protocols import Recommender
+from plum_jax.models import saved
+from plum_jax.stages import train
+from plum_jax.stages.generator import load_index
+from plum_jax.stages.run_directory import RunDirectory
+
+GENERATIVE, SASREC, POPULARITY = 'generative', 'sasrec', 'popularity'
+
+
+def run(
+    run_dir: str,
+    recommenders: Sequence[str],
+    task: str,
+    task_feature_lengths: Mapping[str, int],
+    split: str,
+    ks: Sequence[int],
+    beam_size: int,
+    batch_size: int,
+    exclude_history: bool,
+    mesh: jax.sharding.Mesh | None = None,
+) -> None:
+  """Writes `evaluation/` from the artifacts of all earlier stages.
+
+  Args:
+    run_dir: the run directory.
+    recommenders: which to evaluate: `generative`, `sasrec`, `popularity`.
+    task: the registered task whose prompts the generator continues.
+    task_feature_lengths: tokens by task feature.
+    split: `test` or `validation`.
+    ks: cut-offs of the metrics.
+    beam_size: beams of the generator's search.
+    batch_size: users at a time.
+    exclude_history: whether items of the history are never recommended.
+    mesh: the devices that the generator runs on; one if None.
+
+  Raises:
+    InputError: an artifact is missing, or was made with another one than that
+      in the run directory; there is no such recommender.
+  """
+  folders = RunDirectory(run_dir)
+  inputs = _inputs(folders, recommenders)
+
+  def make(directory: pathlib.Path, work: pathlib.Path) -> None:
+    del work
+    catalog = Catalog.load(folders.catalog)
+    model_kind = DECODER_ONLY
+    makers: dict[str, Callable[[], Recommender]] = {
+        POPULARITY: lambda: _popularity(folders, catalog),
+        SASREC: lambda: build_sasrec.load(folders.sasrec),
+    }
+    if GENERATIVE in recommenders:
+      model, params, _ = train.load(run_dir)
+      model_kind = saved.kind(model)
+      makers[GENERATIVE] = lambda: GenerativeRecommender(
+          model, params, load_index(folders), beam_size=beam_size, mesh=mesh
+      )
+    features = evaluation_arrays(task, split, task_feature_lengths, model_kind)
+    targets, users = features.pop('target_item_ids'), features.pop('user')
+    results = {
+        name: evaluator.evaluate(
+            makers[name](),
+            features,
+            targets,
+            num_items=catalog.num_items,
+            ks=ks,
+            batch_size=batch_size,
+            exclude_history=exclude_history,
+            name=f'evaluation of {name}',
+        )
+        for name in recommenders
+    }
+    user_ids = np.asarray(catalog.histories.user_ids, dtype=object)
+    results_lib.save_results(
+        directory,
+        results,
+        split=f'{_split(folders)[0]}, {split}',
+        user_ids=user_ids[users].tolist(),
+        item_ids=catalog.item_ids,
+        history_item_ids=features['history_item_ids'],
+    )
+
+  stage.run(
+      'evaluation',
+      folders.evaluation,
+      make,
+      inputs=inputs,
+      parameters={
+          'recommenders': list(recommenders),
+          'task': describe(task),
+          'task_feature_lengths': dict(task_feature_lengths),
+          'split': split,
+          'ks': list(ks),
+          'beam_size': beam_size,
+          'batch_size': batch_size,
+          'exclude_history': exclude_history,
+      },
+  )
+
+
+def _inputs(
+    folders: RunDirectory, recommenders: Sequence[str]
+) -> dict[str, pathlib.Path]:
+  """Names what is read, and checks that all of it belongs together."""
+  made_from = {
+      GENERATIVE: (
+          folders.training,
+          {
+              'semantic_ids': folders.semantic_ids,
+              'vocabulary': folders.vocabulary,
+          },
+      ),
+      SASREC: (folders.sasrec, {'catalog': folders.catalog}),
+      POPULARITY: (folders.tasks, {'catalog': folders.catalog}),
+  }
+  inputs = {'catalog': folders.catalog, 'tasks': folders.tasks}
+  for name in recommenders:
+    if name not in made_from:
+      raise InputError(
+          f'There is no recommender {name!r}.',
+          where='recommenders',
+          expected=f'some of {", ".join(made_from)}',
+          fix='Correct the name.',
+      )
+    made, needs = made_from[name]
+    for role, path in needs.items():
+      manifest.check_input(made, role, path)
+    inputs |= {made.name: made, **needs}
+  return inputs
+
+
+def _split(folders: RunDirectory) -> tuple[str, Mapping[str, Any]]:
+  """Returns name and options of the split that the tasks were made with."""
+  made = manifest.load(folders.tasks)
+  if made is None:
+    raise InputError(
+        'The tasks have no manifest.',
+        where=folders.tasks,
+        expected=f'a folder with {manifest.FILE_NAME}',
+        fix='Run the stage tasks.',
+    )
+  return made.parameters['split'], made.parameters['split_options']
+
+
+def _popularity(
+    folders: RunDirectory, catalog: Catalog
+) -> PopularityRecommender:
+  """Counts what the training windows of the run's split hold."""
+  name, options = _split(folders)
+  split = splits.make_split(catalog.histories, name, options)
+  return PopularityRecommender(count_interactions(catalog.histories, split))

@@ -1,0 +1,71 @@
+# Copyright 2026 The PLUM-JAX Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Where each stage's artifact lies in a run directory."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+
+
+@dataclasses.dataclass(frozen=True)
+class RunDirectory:
+  """A run directory.
+
+  Attributes:
+    path: the folder.
+
+  >>> RunDirectory('runs/a').semantic_ids.as_posix()
+  'runs/a/semantic_ids'
+  """
+
+  path: str | os.PathLike[str]
+
+  def _folder(self, name: str) -> pathlib.Path:
+    return pathlib.Path(self.path) / name
+
+  @property
+  def catalog(self) -> pathlib.Path:
+    """Items and interactions."""
+    return self._folder('catalog')
+
+  @property
+  def item_embeddings(self) -> pathlib.Path:
+    """One array per modality."""
+    return self._folder('item_embeddings')
+
+  @property
+  def semantic_ids(self) -> pathlib.Path:
+    """SID table, tokenizer, quality figures."""
+    return self._folder('semantic_ids')
+
+  @property
+  def vocabulary(self) -> pathlib.Path:
+    """The SentencePiece file with SID tokens."""
+    return self._folder('vocabulary')
+
+  @property
+  def tasks(self) -> pathlib.Path:
+    """User histories in TFDS's format."""
+    return self._folder('tasks')
+
+  @property
+  def training(self) -> pathlib.Path:
+    """The generator's parameters and metrics."""
+    return self._folder('training')
+
+  @property
+  def sasrec(self) -> pathlib.Path:
+    """SASRec's parameters and metrics."""
+    return self._folder('sasrec')
+
+  @property
+  def evaluation(self) -> pathlib.Path:
+    """Metrics and recommendations of all recommenders."""
+    return self._folder('evaluation')
+
+  @property
+  def report(self) -> pathlib.Path:
+    """The page for people."""
+    return self._folder('report.html')

@@ -1,0 +1,48 @@
+# Copyright 2026 The PLUM-JAX Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The conventional baseline: SASRec with full softmax."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import dataclasses
+from typing import Any
+
+import jax
+
+from plum_jax.baselines import build_sasrec
+from plum_jax.baselines.build_sasrec import SasrecTraining
+from plum_jax.stages.run_directory import RunDirectory
+
+
+def run(
+    run_dir: str,
+    config: SasrecTraining,
+    split: str,
+    split_options: Mapping[str, Any],
+    seed: int,
+    mesh: jax.sharding.Mesh | None = None,
+) -> None:
+  """Writes `sasrec/` from `catalog/`.
+
+  Args:
+    run_dir: the run directory.
+    config: how to train; its split is replaced by the next two.
+    split: `leave_one_out` or `by_time`.
+    split_options: keyword arguments of the split; see `catalog.splits`.
+    seed: of parameters, dropout and order.
+    mesh: the devices; all if None.
+
+  Raises:
+    InputError: see `baselines.build_sasrec.build`.
+  """
+  folders = RunDirectory(run_dir)
+  build_sasrec.build(
+      folders.sasrec,
+      catalog_directory=folders.catalog,
+      config=dataclasses.replace(
+          config, split=split, split_options=dict(split_options)
+      ),
+      seed=seed,
+      mesh=mesh,
+  )

@@ -1,0 +1,158 @@
+# Copyright 2026 The PLUM-JAX Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Tasks to a trained generator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+import dataclasses
+import pathlib
+import shutil
+from typing import Any
+
+import jax
+
+from plum_jax.artifacts import checkpoints
+from plum_jax.artifacts import stage
+from plum_jax.data.input_pipeline import SeqioBatches
+from plum_jax.data.task_description import describe
+from plum_jax.models import saved
+from plum_jax.models.saved import GenerativeModel
+from plum_jax.sharding import axis_rules
+from plum_jax.stages.generator import make_validation
+from plum_jax.stages.run_directory import RunDirectory
+from plum_jax.training import loop
+from plum_jax.training.config import TrainConfig
+from plum_jax.training.protocols import MetricWriter
+
+CHECKPOINT = 'checkpoint'
+TENSORBOARD = 'tensorboard'
+
+
+@dataclasses.dataclass(frozen=True)
+class Feed:
+  """How a task becomes batches.
+
+  Attributes:
+    task: name of a registered SeqIO task or mixture.
+    task_feature_lengths: tokens by task feature.
+    converter: see `data.feature_converters.make`.
+    batch_size: rows of a batch, over all devices.
+    pack: whether to pack several examples into a row.
+  """
+
+  task: str
+  task_feature_lengths: Mapping[str, int]
+  converter: str
+  batch_size: int
+  pack: bool = True
+
+
+def run(
+    run_dir: str,
+    model: GenerativeModel,
+    feed: Feed,
+    config: TrainConfig,
+    mesh: jax.sharding.Mesh,
+    axis_rules_preset: str,
+    beam_size: int,
+    max_validation_users: int,
+    make_writer: Callable[[str], MetricWriter] | None = None,
+) -> None:
+  """Writes `training/` from `tasks/` and `vocabulary/`.
+
+  The parameters kept are those with the best `config.best_metric`, or the last
+  ones if it is None.
+
+  Args:
+    run_dir: the run directory.
+    model: network and loss.
+    feed: what it is trained on.
+    config: how long, with which optimizer, and what is saved when.
+    mesh: the devices.
+    axis_rules_preset: how parameters lie on them; see `sharding.axis_rules`.
+    beam_size: beams of the search that validation recall is measured with.
+    max_validation_users: how many users of the split `validation` are looked
+      at; 0 means that nothing is measured there.
+    make_writer: called with a folder; returns a writer for TensorBoard.
+
+  Raises:
+    InputError: an artifact is missing or does not belong; see `training.loop`.
+  """
+  folders = RunDirectory(run_dir)
+
+  def make(directory: pathlib.Path, work: pathlib.Path) -> None:
+    logs = work / TENSORBOARD
+    state = loop.train(
+        model,
+        SeqioBatches(
+            feed.task,
+            'train',
+            feed.task_feature_lengths,
+            feed.batch_size // jax.process_count(),
+            config.seed,
+            feed.converter,
+            feed.pack,
+            shard_index=jax.process_index(),
+            num_shards=jax.process_count(),
+        ),
+        config,
+        mesh=mesh,
+        rules=axis_rules.preset(axis_rules_preset),
+        work_directory=work,
+        writer=make_writer(str(logs)) if make_writer else None,
+        evaluate=make_validation(
+            folders, model, feed, beam_size, max_validation_users
+        ),
+    )
+    params = state.params
+    if config.best_metric:
+      params = loop.restore_best(work, params).state
+    checkpoints.save_params(
+        directory / CHECKPOINT,
+        params,
+        {'model': saved.to_json(model), 'feed': dataclasses.asdict(feed)},
+    )
+    shutil.copy(work / loop.METRICS, directory / loop.METRICS)
+    if logs.exists():
+      shutil.copytree(logs, directory / TENSORBOARD)
+
+  stage.run(
+      'training',
+      folders.training,
+      make,
+      inputs={
+          'tasks': folders.tasks,
+          'vocabulary': folders.vocabulary,
+          'semantic_ids': folders.semantic_ids,
+      },
+      parameters={
+          'model': saved.to_json(model),
+          'task': describe(feed.task),
+          'feed': dataclasses.asdict(feed),
+          'config': dataclasses.asdict(config),
+          'optimizer': type(config.optimizer).__name__,
+          'schedule': type(config.optimizer.schedule).__name__,
+          'beam_size': beam_size,
+          'max_validation_users': max_validation_users,
+      },
+      seed=config.seed,
+  )
+
+
+def load(run_dir: str) -> tuple[GenerativeModel, Any, Mapping[str, Any]]:
+  """Reads the trained generator.
+
+  Args:
+    run_dir: the run directory.
+
+  Returns:
+    The model, its parameters, and the values of its `Feed`.
+
+  Raises:
+    InputError: it is missing or cannot be read.
+  """
+  params, config = checkpoints.load_params(
+      RunDirectory(run_dir).training / CHECKPOINT
+  )
+  return saved.from_json(config['model']), params, config['feed']

@@ -1,0 +1,43 @@
+# Copyright 2026 The PLUM-JAX Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Text pieces and SID tokens to one vocabulary."""
+
+from __future__ import annotations
+
+from plum_jax.stages.run_directory import RunDirectory
+from plum_jax.vocabulary import build
+from plum_jax.vocabulary.layout import VocabularyLayout
+
+
+def run(run_dir: str, base_model_file: str, text_vocab_size: int) -> None:
+  """Writes `vocabulary/` from `catalog/` and `semantic_ids/`.
+
+  Args:
+    run_dir: the run directory.
+    base_model_file: a SentencePiece model to extend; trained if empty.
+    text_vocab_size: the most pieces of a trained model.
+
+  Raises:
+    InputError: see `vocabulary.build.build`.
+  """
+  folders = RunDirectory(run_dir)
+  build.build(
+      folders.vocabulary,
+      catalog_directory=folders.catalog,
+      semantic_ids_directory=folders.semantic_ids,
+      base_model_file=base_model_file,
+      text_vocab_size=text_vocab_size,
+  )
+
+
+def padded_vocab_size(run_dir: str) -> int:
+  """Returns the rows of an embedding table for the run's vocabulary.
+
+  Args:
+    run_dir: the run directory, with `vocabulary/`.
+
+  Raises:
+    InputError: there is no vocabulary yet.
+  """
+  layout = VocabularyLayout.load(RunDirectory(run_dir).vocabulary)
+  return layout.padded_vocab_size

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent import futures
 import math
 import os
 from typing import cast
@@ -20,8 +22,9 @@ from plum_jax.item_embeddings import bert_weights
 from plum_jax.item_embeddings import sentence_folder
 from plum_jax.sharding import axis_rules
 
-# Batches on the devices: the numbers of their texts, and their vectors.
-_Pending = list[tuple[np.ndarray, jax.Array]]
+# Batches that the devices have been given and not yet returned: enough that
+# they never wait for the host, few enough that progress is seen.
+_BATCHES_IN_FLIGHT = 4
 
 
 def pool(
@@ -126,7 +129,7 @@ class TextEncoder:
     Returns:
       [len(texts), dim] float32, in the order of `texts`.
     """
-    return self._collect(self._submit(texts), len(texts), report)
+    return self._run(self.tokenize(texts), report)
 
   def encode_chunks(
       self,
@@ -135,7 +138,7 @@ class TextEncoder:
   ) -> Iterator[np.ndarray]:
     """Embeds any number of texts, one chunk at a time.
 
-    While the devices work on a chunk, the next one is read and tokenized.
+    While the devices work on a chunk, a thread reads and tokenizes the next.
 
     Args:
       chunks: lists of texts.
@@ -145,14 +148,17 @@ class TextEncoder:
     Yields:
       For each chunk [len(chunk), dim] float32.
     """
-    waiting: tuple[_Pending, int] | None = None
-    for texts in chunks:
-      submitted = self._submit(texts), len(texts)
-      if waiting is not None:
-        yield self._collect(*waiting, report)
-      waiting = submitted
-    if waiting is not None:
-      yield self._collect(*waiting, report)
+    remaining = iter(chunks)
+
+    def tokenize_next() -> batches.TokenizedTexts | None:
+      texts = next(remaining, None)
+      return None if texts is None else self.tokenize(texts)
+
+    with futures.ThreadPoolExecutor(max_workers=1) as executor:
+      upcoming = executor.submit(tokenize_next)
+      while (tokenized := upcoming.result()) is not None:
+        upcoming = executor.submit(tokenize_next)
+        yield self._run(tokenized, report)
 
   def _sharding(self, *axes) -> jax.sharding.NamedSharding:
     return jax.sharding.NamedSharding(
@@ -199,39 +205,39 @@ class TextEncoder:
         np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]),
     )
 
-  def _submit(self, texts: Sequence[str]) -> _Pending:
-    """Starts the devices on all batches of `texts`, waiting for none."""
-    tokenized = self.tokenize(texts)
-    planned = batches.plan(
-        np.diff(tokenized.offsets), self._buckets, self._num_rows
-    )
-    pending = []
-    for rows, bucket in planned:
+  def _run(
+      self,
+      tokenized: batches.TokenizedTexts,
+      report: Callable[[int], None] | None,
+  ) -> np.ndarray:
+    """Embeds one chunk, giving the devices the next batches in advance."""
+    lengths = np.diff(tokenized.offsets)
+    vectors = np.zeros((len(lengths), self.dim), np.float32)
+    num_done = 0
+    pending: collections.deque[tuple[np.ndarray, jax.Array]]
+    pending = collections.deque()
+
+    def collect_oldest() -> None:
+      nonlocal num_done
+      rows, computed = pending.popleft()
+      vectors[rows] = np.asarray(computed)[: len(rows)]
+      num_done += len(rows)
+      if report is not None:
+        report(num_done)
+
+    for rows, bucket in batches.plan(lengths, self._buckets, self._num_rows):
       padded = tokenized.padded(
           rows, self._num_rows[bucket], self._buckets[bucket]
       )
-      vectors = self._embed(self.params, *map(self._put, padded))
-      pending.append((rows, vectors))
-    return pending
+      pending.append((rows, self._embed(self.params, *map(self._put, padded))))
+      if len(pending) > _BATCHES_IN_FLIGHT:
+        collect_oldest()
+    while pending:
+      collect_oldest()
+    return vectors
 
   def _put(self, array: np.ndarray) -> jax.Array:
     """Cuts an array that every process has whole over the devices."""
     return jax.make_array_from_callback(
         array.shape, self._batch, lambda index: array[index]
     )
-
-  def _collect(
-      self,
-      pending: _Pending,
-      num_texts: int,
-      report: Callable[[int], None] | None,
-  ) -> np.ndarray:
-    """Waits for the batches and puts their vectors in order."""
-    vectors = np.zeros((num_texts, self.dim), np.float32)
-    done = 0
-    for rows, computed in pending:
-      vectors[rows] = np.asarray(computed)[: len(rows)]
-      done += len(rows)
-      if report is not None:
-        report(done)
-    return vectors

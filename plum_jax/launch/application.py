@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 import contextlib
 import errno
+import os
 import pathlib
 import sys
 
@@ -20,6 +21,7 @@ from plum_jax.launch.stage import Stage
 
 INPUT_ERROR = 2
 INTERRUPTED = 130
+BROKEN_PIPE = 141
 _CONFIG = 'config'
 _FULL_DISK = ('No space left on device', 'Disk quota exceeded')
 
@@ -132,7 +134,8 @@ def exit_status(work: Callable[[], None]) -> int:
 
   Returns:
     0; 2 after an error in what the user gave, or of the operating system,
-    which is printed without a traceback; 130 after Ctrl-C.
+    which is printed without a traceback; 130 after Ctrl-C; 141 when the
+    reader of the output has gone.
 
   Raises:
     Exception: anything else is a bug, and keeps its traceback.
@@ -144,6 +147,9 @@ def exit_status(work: Callable[[], None]) -> int:
   except KeyboardInterrupt:
     print('\nInterrupted: run the same command to go on.', file=sys.stderr)
     return INTERRUPTED
+  except BrokenPipeError:  # Whoever read the output has left.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return BROKEN_PIPE
   except Exception as error:
     refused = _operating_system_error(error)
     if refused is None:

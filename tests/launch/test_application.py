@@ -202,3 +202,26 @@ def test_second_launch_is_refused_until_the_first_is_killed(tree):
       'greeting: started (run/greeting)',
       'greeting: finished in 0:00',
   ]
+
+
+def test_help_into_closed_pipe_ends_without_words(tree):
+  environment = {**os.environ, 'PYTHONPATH': f'{_ROOT}:{_TESTDATA}'}
+  read, write = os.pipe()
+  os.close(read)
+  done = subprocess.run(
+      [
+          sys.executable,
+          '-um',
+          'greeting_launcher',
+          f'--gin_search_paths={tree}',
+          '--help',
+      ],
+      cwd=tree,
+      env=environment,
+      stdout=write,
+      stderr=subprocess.PIPE,
+      text=True,
+  )
+  os.close(write)
+  assert done.returncode == application.BROKEN_PIPE
+  assert done.stderr == ''

@@ -1,0 +1,1 @@
+"""From item embeddings to Semantic IDs: tokenizer, SID table, quality."""

@@ -1,0 +1,148 @@
+# Copyright 2026 The PLUM-JAX Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The stage `semantic_ids`: item embeddings in, tokenizer and SID table out."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+
+import jax
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from plum_jax.artifacts import manifest
+from plum_jax.artifacts import stage
+from plum_jax.artifacts.errors import InputError
+from plum_jax.semantic_ids import assign
+from plum_jax.semantic_ids import inputs
+from plum_jax.semantic_ids import metrics_log
+from plum_jax.semantic_ids import quality
+from plum_jax.semantic_ids import rqvae
+from plum_jax.semantic_ids import sid_table
+from plum_jax.semantic_ids import tokenizer as tokenizers
+from plum_jax.semantic_ids import train
+from plum_jax.semantic_ids import train_step
+
+STAGE = 'semantic_ids'
+TABLE_FILE = 'sid_table.parquet'
+QUALITY_FILE = 'quality.json'
+TOKENIZER_FOLDER = 'rqvae'
+
+
+@dataclasses.dataclass(frozen=True)
+class SemanticIdsConfig:
+  """All that can be chosen about Semantic IDs.
+
+  Attributes:
+    rqvae: sizes of the RQ-VAE.
+    training: how it is trained.
+    modalities: which item embeddings to use; None for all.
+    disambiguation_size: see `sid_table.make`.
+  """
+
+  rqvae: rqvae.RqvaeConfig = rqvae.RqvaeConfig()
+  training: train_step.TrainConfig = train_step.TrainConfig()
+  modalities: tuple[str, ...] | None = None
+  disambiguation_size: int | None = None
+
+
+def build(
+    directory: str | os.PathLike[str],
+    *,
+    catalog_directory: str | os.PathLike[str],
+    embeddings_directory: str | os.PathLike[str],
+    config: SemanticIdsConfig,
+    seed: int,
+    mesh: jax.sharding.Mesh | None = None,
+) -> manifest.Manifest:
+  """Trains a tokenizer and gives every item of the catalog a Semantic ID.
+
+  Args:
+    directory: the folder to appear, with `sid_table.parquet`, `quality.json`
+      (see `quality.report`), `metrics.jsonl` (see `metrics_log`) and `rqvae/`
+      (see `tokenizer`).
+    catalog_directory: of the stage `catalog`; its `items.parquet` names the
+      items.
+    embeddings_directory: of the stage `item_embeddings`, a row per item.
+    config: what to make.
+    seed: of all that is random.
+    mesh: the mesh to train and assign on; None for one device.
+
+  Returns:
+    The manifest of what is there now.
+
+  Raises:
+    InputError: the embeddings cannot be used or do not fit the catalog.
+  """
+  parameters = dataclasses.asdict(config)
+  # Changes nothing about the result.
+  del parameters['training']['checkpoint_seconds']
+  items_path = pathlib.Path(catalog_directory) / 'items.parquet'
+
+  def make(output: pathlib.Path, work: pathlib.Path) -> None:
+    embeddings = inputs.load(embeddings_directory, config.modalities)
+    item_ids = _read_item_ids(items_path)
+    if len(item_ids) != embeddings.num_items:
+      raise InputError(
+          f'{len(item_ids)} items of the catalog do not go with '
+          f'{embeddings.num_items} rows of embeddings.',
+          where=f'{items_path} and {embeddings_directory}',
+          expected='one row of embeddings per item, in the same order',
+          fix='Embed the items of this catalog again.',
+      )
+    tokenizer = train.train(
+        embeddings,
+        config=config.rqvae,
+        training=config.training,
+        seed=seed,
+        work_directory=work,
+        mesh=mesh,
+    )
+    tokenizer.save(output / TOKENIZER_FOLDER)
+    assignment = assign.assign(tokenizer, embeddings, mesh=mesh)
+    table = sid_table.make(
+        item_ids,
+        assignment.codes,
+        codebook_sizes=tokenizer.codebook_sizes,
+        tokenizer_hash=tokenizers.tokenizer_hash(output / TOKENIZER_FOLDER),
+        disambiguation_size=config.disambiguation_size,
+    )
+    table.save(output / TABLE_FILE)
+    figures = quality.report(
+        assignment.codes,
+        tokenizer.codebook_sizes,
+        assignment.reconstruction_errors,
+        embeddings,
+    )
+    (output / QUALITY_FILE).write_text(
+        json.dumps(figures, indent=2) + '\n', encoding='utf-8'
+    )
+    shutil.copyfile(
+        work / metrics_log.FILE_NAME, output / metrics_log.FILE_NAME
+    )
+
+  return stage.run(
+      STAGE,
+      directory,
+      make,
+      inputs={'items': items_path, 'item_embeddings': embeddings_directory},
+      parameters=parameters,
+      seed=seed,
+  )
+
+
+def _read_item_ids(path: pathlib.Path) -> pa.Array:
+  try:
+    column = pq.read_table(path, columns=['item_id'])['item_id']
+  except (OSError, KeyError, pa.ArrowException) as error:
+    raise InputError(
+        f'The items cannot be read: {error}',
+        where=path,
+        expected='a Parquet file with the column item_id',
+        fix='Run the stage catalog again, or correct the path.',
+    ) from error
+  return column.combine_chunks()

@@ -78,7 +78,8 @@ def build(
   Raises:
     InputError: the embeddings cannot be used or do not fit the catalog.
   """
-  parameters = dataclasses.asdict(config)
+  # As JSON reads them again: lists, not tuples.
+  parameters = json.loads(json.dumps(dataclasses.asdict(config)))
   # Changes nothing about the result.
   del parameters['training']['checkpoint_seconds']
   items_path = pathlib.Path(catalog_directory) / 'items.parquet'

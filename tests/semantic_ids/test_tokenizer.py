@@ -67,7 +67,7 @@ def test_loaded_in_a_new_process_gives_identical_codes(tmp_path):
       [sys.executable, '-c', _ASSIGN_AGAIN, str(tmp_path)], check=True
   )
   codes = assign.assign(tokenizer, embeddings).codes
-  assert len(np.unique(codes, axis=0)) > 20
+  assert len(np.unique(codes, axis=0)) > 10
   np.testing.assert_array_equal(np.load(tmp_path / 'codes.npy'), codes)
 
 

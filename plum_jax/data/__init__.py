@@ -1,0 +1,1 @@
+"""User histories as SeqIO data, and the batches that models train on."""

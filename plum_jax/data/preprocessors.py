@@ -1,0 +1,269 @@
+# Copyright 2026 The PLUM-JAX Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""From user records to examples: SeqIO preprocessors, graph functions alone.
+
+A preprocessor maps a `tf.data.Dataset` to another. Randomness comes from the
+seeds that SeqIO hands in, so that a task's examples depend on the seed alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+import functools
+from typing import Any
+
+import seqio
+import tensorflow as tf
+
+from plum_jax.artifacts.errors import InputError
+from plum_jax.data.user_records import NO_TARGET
+
+Tensors = Mapping[str, tf.Tensor]
+
+# TensorFlow's stubs lack its constructors.
+_RaggedTensor: Any = tf.RaggedTensor
+
+ALL_POSITIONS = 'all'
+ONE_POSITION = 'one'
+
+
+@seqio.map_over_dataset
+def sid_tokens(
+    record: Tensors, level_first_ids: Sequence[int]
+) -> dict[str, tf.Tensor]:
+  """Turns a record's codes into SID tokens.
+
+  Args:
+    record: see `user_records.features`.
+    level_first_ids: the token of code 0 of each level.
+
+  Returns:
+    `tokens` int32 [n, num_levels] of the history, `target_tokens` int32
+    [1, num_levels], or [0, num_levels] in a training record; `user`,
+    `item_ids` and `target_item_id` as in the record.
+  """
+  first_ids = tf.constant([level_first_ids], tf.int32)
+  shape = [-1, len(level_first_ids)]
+  return {
+      'tokens': tf.reshape(record['sid_codes'], shape) + first_ids,
+      'target_tokens': (
+          tf.reshape(record['target_sid_codes'], shape) + first_ids
+      ),
+      'user': record['user'],
+      'item_ids': record['item_ids'],
+      'target_item_id': record['target_item_id'],
+  }
+
+
+def retrieval_examples(
+    dataset: tf.data.Dataset,
+    sequence_length: Mapping[str, int] | None,
+    *,
+    positions: str = ALL_POSITIONS,
+    max_items: int | None = None,
+) -> tf.data.Dataset:
+  """Makes (history, next item) pairs: TIGER's task (2305.05065, section 3.2).
+
+  A training record gives pairs from within its window, whose first item only
+  ever is history; another record gives the one pair of its target.
+
+  Args:
+    dataset: records with `sid_tokens`.
+    sequence_length: the budget of `inputs` in tokens; None is no limit.
+    positions: `all`, each item of a window is the target of a pair; or `one`,
+      one position is drawn for every user and epoch.
+    max_items: the most items of a history; None is no limit but the budget.
+
+  Returns:
+    Examples with `inputs` int32 [m * num_levels], the newest items that fit,
+    whole ones, oldest first; `targets` int32 [num_levels]; `user`,
+    `target_item_id` int32; and `history_item_ids` int32: the whole history of
+    a target of validation or test, empty in training.
+
+  Raises:
+    InputError: the budget of `inputs` holds no item, or that of `targets` not
+      a whole SID.
+  """
+  num_levels = dataset.element_spec['tokens'].shape[1]
+  _item_limit(sequence_length, 'targets', num_levels, None)
+  limit = _item_limit(sequence_length, 'inputs', num_levels, max_items)
+
+  pairs = _traced(
+      _pairs, num_levels=num_levels, limit=limit, positions=positions
+  )
+  return _map_and_flatten(dataset, pairs)
+
+
+def history_windows(
+    dataset: tf.data.Dataset,
+    sequence_length: Mapping[str, int] | None,
+    *,
+    max_items: int,
+) -> tf.data.Dataset:
+  """Cuts histories into windows whose every token is to be predicted.
+
+  A training window that is longer than `max_items` is cut at an offset drawn
+  for every user and epoch, so that each interaction is in exactly one window
+  an epoch, and not always at the same place in it. Another record gives one
+  window: the newest items of the history and, at its end, the target.
+
+  Args:
+    dataset: records with `sid_tokens`.
+    sequence_length: the budget of `targets` in tokens; None is no limit.
+    max_items: the most items of a window.
+
+  Returns:
+    Examples with `targets` int32 [m * num_levels]; `prompt_length` int32, the
+    number of tokens before the target, or 0 in training; `user`,
+    `target_item_id` int32 (`NO_TARGET` in training); and `history_item_ids`
+    int32 as in `retrieval_examples`.
+
+  Raises:
+    InputError: the budget holds no item.
+  """
+  num_levels = dataset.element_spec['tokens'].shape[1]
+  limit = _item_limit(sequence_length, 'targets', num_levels, max_items)
+  assert limit is not None
+
+  windows = _traced(_windows, num_levels=num_levels, limit=limit)
+  return _map_and_flatten(dataset, windows)
+
+
+@functools.lru_cache
+def _traced(function: Callable[..., Any], **kwargs: Any) -> Callable[..., Any]:
+  """Returns a graph function of (record, seed).
+
+  The same one for the same arguments, so that it is traced once and not every
+  epoch.
+  """
+  return tf.function(functools.partial(function, **kwargs), autograph=False)
+
+
+def _map_and_flatten(
+    dataset: tf.data.Dataset, function: Callable[..., Any]
+) -> tf.data.Dataset:
+  """Maps records to several examples each, and lays these out one by one."""
+  mapped = seqio.map_over_dataset(
+      lambda record, seed: function(record, seed), num_seeds=1
+  )(dataset)
+  return mapped.flat_map(tf.data.Dataset.from_tensor_slices)
+
+
+def _pairs(
+    record: Tensors,
+    seed: tf.Tensor,
+    *,
+    num_levels: int,
+    limit: int | None,
+    positions: str,
+) -> dict[str, Any]:
+  """Returns the (history, next item) pairs of a record, stacked."""
+  tokens, item_ids, num_history = _with_target(record)
+  # A training record has targets from its second item on.
+  stops = tf.range(1, num_history)
+  if positions == ONE_POSITION:
+    stops = tf.random.experimental.stateless_shuffle(stops, seed)[:1]
+  stops = tf.cond(
+      _has_target(record),
+      lambda: tf.reshape(num_history, [1]),
+      lambda: stops,
+  )
+  starts = tf.zeros_like(stops)
+  if limit is not None:
+    starts = tf.maximum(stops - limit, 0)
+  rows = tf.ragged.range(starts, stops)
+  inputs = tf.gather(tokens, rows.values)
+  return {
+      'inputs': _RaggedTensor.from_row_splits(
+          tf.reshape(inputs, [-1]),
+          rows.row_splits * num_levels,
+          validate=False,
+      ),
+      'targets': tf.gather(tokens, stops),
+      'user': tf.fill([tf.size(stops)], record['user']),
+      'target_item_id': tf.gather(item_ids, stops),
+      'history_item_ids': _history(record, tf.size(stops)),
+  }
+
+
+def _windows(
+    record: Tensors, seed: tf.Tensor, *, num_levels: int, limit: int
+) -> dict[str, Any]:
+  """Returns the windows of a record, stacked."""
+  tokens, _, num_history = _with_target(record)
+  has_target = _has_target(record)
+  oldest = tf.where(has_target, tf.maximum(tf.shape(tokens)[0] - limit, 0), 0)
+  tokens = tokens[oldest:]
+  lengths = _window_lengths(tf.shape(tokens)[0], limit, seed)
+  shape = [tf.size(lengths)]
+  return {
+      'targets': _RaggedTensor.from_row_lengths(
+          tf.reshape(tokens, [-1]), lengths * num_levels, validate=False
+      ),
+      'prompt_length': tf.fill(
+          shape, tf.where(has_target, (num_history - oldest) * num_levels, 0)
+      ),
+      'user': tf.fill(shape, record['user']),
+      'target_item_id': tf.fill(shape, record['target_item_id']),
+      'history_item_ids': _history(record, shape[0]),
+  }
+
+
+def _window_lengths(
+    num_items: tf.Tensor, limit: int, seed: tf.Tensor
+) -> tf.Tensor:
+  """Draws the lengths of consecutive windows, int32 [num_windows]."""
+  drawn = tf.random.stateless_uniform([], seed, 1, limit + 1, tf.int32)
+  first = tf.where(num_items > limit, drawn, num_items)
+  num_full = (num_items - first) // limit
+  last = num_items - first - num_full * limit
+  lengths = tf.concat([[first], tf.fill([num_full], limit), [last]], 0)
+  return tf.boolean_mask(lengths, lengths > 0)
+
+
+def _item_limit(
+    sequence_length: Mapping[str, int] | None,
+    feature: str,
+    num_levels: int,
+    max_items: int | None,
+) -> int | None:
+  """Returns how many whole items fit, or None for no limit."""
+  limits = [] if max_items is None else [max_items]
+  length = (sequence_length or {}).get(feature)
+  if length is not None:
+    limits.append(length // num_levels)
+  if limits and min(limits) < 1:
+    raise InputError(
+        f'The feature {feature} has no room for one item.',
+        where=f'sequence length {length}, max_items {max_items}',
+        expected=f'at least {num_levels} tokens, the length of a Semantic ID, '
+        'and at least one item',
+        fix=f'Raise TASK_FEATURE_LENGTHS[{feature!r}] or max_items.',
+    )
+  return min(limits) if limits else None
+
+
+def _has_target(record: Tensors) -> tf.Tensor:
+  return record['target_item_id'] != NO_TARGET
+
+
+def _with_target(record: Tensors) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+  """Returns tokens and items with the target at the end, and history length."""
+  target = tf.reshape(record['target_item_id'], [1])
+  target = tf.boolean_mask(target, target != NO_TARGET)
+  return (
+      tf.concat([record['tokens'], record['target_tokens']], 0),
+      tf.concat([record['item_ids'], target], 0),
+      tf.size(record['item_ids']),
+  )
+
+
+def _history(record: Tensors, num_examples: tf.Tensor) -> tf.RaggedTensor:
+  """Returns the history for the one example of a target, else nothing."""
+  length = tf.where(_has_target(record), tf.size(record['item_ids']), 0)
+  lengths = tf.pad(
+      tf.reshape(length, [1]), [[0, tf.maximum(num_examples - 1, 0)]]
+  )
+  return _RaggedTensor.from_row_lengths(
+      record['item_ids'][:length], lengths[:num_examples], validate=False
+  )

@@ -1,0 +1,1 @@
+"""SeqIO registrations: each module's `register` returns a task's name."""

@@ -1,0 +1,93 @@
+# Copyright 2026 The PLUM-JAX Authors.
+# SPDX-License-Identifier: Apache-2.0
+import numpy as np
+import pytest
+import seqio
+import tensorflow as tf
+
+from plum_jax.artifacts.errors import InputError
+from plum_jax.data import feature_converters
+
+_KINDS = {
+    'encoder_decoder': (
+        seqio.EncDecFeatureConverter,
+        {'inputs': 12, 'targets': 7},
+    ),
+    'decoder_only': (seqio.LMFeatureConverter, {'targets': 12}),
+}
+
+
+def _dataset(features, num_examples=150, seed=0):
+  """Makes examples of 1 to 5 tokens, some longer than a row."""
+  rng = np.random.default_rng(seed)
+  columns = {}
+  for name in features:
+    lengths = rng.integers(1, 6, num_examples)
+    lengths[rng.integers(0, num_examples, 3)] = 20
+    tokens = rng.integers(1, 99, lengths.sum()).astype(np.int32)
+    columns[name] = tf.RaggedTensor.from_row_lengths(tokens, lengths)
+  return tf.data.Dataset.from_tensor_slices(columns)
+
+
+def _rows(dataset):
+  rows = list(dataset.as_numpy_iterator())
+  return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+
+
+@pytest.mark.parametrize('pack', [False, True])
+@pytest.mark.parametrize('kind', list(_KINDS))
+def test_rows_equal_those_of_seqio(kind, pack):
+  reference, lengths = _KINDS[kind]
+  dataset = _dataset(lengths)
+  # SeqIO refuses examples that are too long, which its tasks have cut before.
+  expected = _rows(
+      reference(pack=pack, apply_length_check=False)(dataset, lengths)
+  )
+  found = _rows(feature_converters.make(kind, pack)(dataset, lengths))
+  assert set(found) == set(expected)
+  for name, rows in expected.items():
+    assert found[name].dtype == rows.dtype
+    np.testing.assert_array_equal(found[name], rows, err_msg=name)
+
+
+def test_packed_rows_have_literal_values():
+  dataset = tf.data.Dataset.from_tensor_slices(
+      {'targets': tf.ragged.constant([[3, 9, 1], [4, 1], [5, 5]], tf.int32)}
+  )
+  rows = _rows(
+      feature_converters.make('decoder_only', True)(dataset, {'targets': 6})
+  )
+  assert {name: values.tolist() for name, values in rows.items()} == {
+      'decoder_target_tokens': [[3, 9, 1, 4, 1, 0], [5, 5, 0, 0, 0, 0]],
+      'decoder_input_tokens': [[0, 3, 9, 0, 4, 0], [0, 5, 0, 0, 0, 0]],
+      'decoder_loss_weights': [[1, 1, 1, 1, 1, 0], [1, 1, 0, 0, 0, 0]],
+      'decoder_segment_ids': [[1, 1, 1, 2, 2, 0], [1, 1, 0, 0, 0, 0]],
+      'decoder_positions': [[0, 1, 2, 0, 1, 0], [0, 1, 0, 0, 0, 0]],
+  }
+
+
+def test_features_of_fixed_length_and_passed_through_are_kept():
+  dataset = tf.data.Dataset.from_tensors(
+      {
+          'inputs': tf.constant([7, 8]),
+          'targets': tf.constant([9]),
+          'weight': tf.constant([1.5]),
+      }
+  )
+  spec = seqio.FeatureConverter.FeatureSpec(dtype=tf.float32)
+  converter = feature_converters.EncDecFeatureConverter(
+      pack=False, passthrough_features={'weight': spec}
+  )
+  rows = _rows(converter(dataset, {'inputs': 3, 'targets': 2, 'weight': 1}))
+  assert {name: values.tolist() for name, values in rows.items()} == {
+      'encoder_input_tokens': [[7, 8, 0]],
+      'decoder_target_tokens': [[9, 0]],
+      'decoder_input_tokens': [[0, 9]],
+      'decoder_loss_weights': [[1, 0]],
+      'weight': [[1.5]],
+  }
+
+
+def test_make_refuses_a_converter_that_is_not_there():
+  with pytest.raises(InputError, match='no feature converter'):
+    feature_converters.make('encoder', True)

@@ -1,0 +1,122 @@
+# Copyright 2026 The PLUM-JAX Authors.
+# SPDX-License-Identifier: Apache-2.0
+import shutil
+
+import pytest
+import seqio
+
+from plum_jax.artifacts.errors import InputError
+from plum_jax.vocabulary.layout import VocabularyLayout
+from plum_jax.vocabulary.semantic_id_vocabulary import SemanticIdVocabulary
+from tasks import histories
+from tasks import retrieval
+from tests.data.tiny_run import build_run
+from tests.data.tiny_run import CODES
+
+# In time order; two items collide in all codes but the last.
+_HISTORIES = [[0, 5, 3, 1], [2, 4, 1]]
+
+
+@pytest.fixture(scope='module')
+def run(tmp_path_factory):
+  return build_run(tmp_path_factory.mktemp('tasks'), _HISTORIES)
+
+
+@pytest.fixture
+def first_id(run):
+  return VocabularyLayout.load(run / 'vocabulary').sid_first_id
+
+
+def _examples(name, split, lengths, *features):
+  dataset = seqio.get_mixture_or_task(name).get_dataset(
+      lengths, split=split, shuffle=False, seed=0
+  )
+  return [
+      tuple(example[feature].tolist() for feature in features)
+      for example in dataset.as_numpy_iterator()
+  ]
+
+
+def test_retrieval_has_literal_ids(run, first_id):
+  name = retrieval.register('literal', run)
+  assert name == 'plum_literal_retrieval'
+  lengths = {'inputs': 12, 'targets': 3}
+  found = _examples(name, 'test', lengths, 'inputs', 'targets', 'user')
+  # Levels of 3, 2 and 2 codes.
+  a, b, c = first_id, first_id + 3, first_id + 5
+  assert found == [
+      ([a, b, c, a, b, c + 1, a + 1, b + 1, c], [a, b + 1, c], 0),
+      ([a + 1, b, c, a + 2, b, c], [a, b + 1, c], 1),
+  ]
+  [only] = _examples(name, 'train', lengths, 'inputs', 'targets', 'user')
+  assert only == ([a, b, c], [a, b, c + 1], 0)
+  vocabulary = (
+      seqio.get_mixture_or_task(name).output_features['inputs'].vocabulary
+  )
+  assert isinstance(vocabulary, SemanticIdVocabulary)
+  assert vocabulary.decode(only[1]) == '<sid_1_0><sid_2_0><sid_3_1>'
+
+
+def test_histories_have_literal_ids(run, first_id):
+  name = histories.register('literal', run, max_items=2)
+  assert name == 'plum_literal_histories'
+  a, b, c = first_id, first_id + 3, first_id + 5
+  found = _examples(name, 'train', {'targets': 6}, 'targets', 'user')
+  assert sorted(found) == [
+      ([a, b, c, a, b, c + 1], 0),
+      ([a + 1, b, c], 1),
+  ]
+  found = _examples(name, 'test', {'targets': 6}, 'targets', 'prompt_length')
+  assert found == [
+      ([a + 1, b + 1, c, a, b + 1, c], 3),
+      ([a + 2, b, c, a, b + 1, c], 3),
+  ]
+
+
+def test_retrieval_ends_targets_if_asked_to(run):
+  name = retrieval.register('literal', run, add_eos=True)
+  lengths = {'inputs': 3, 'targets': 4}
+  [(inputs, targets)] = _examples(name, 'train', lengths, 'inputs', 'targets')
+  assert len(inputs) == 3
+  assert len(targets) == 4
+  assert targets[-1] == 1
+
+
+def test_registering_again_replaces_the_task(run):
+  retrieval.register('literal', run, max_items=1)
+  name = retrieval.register('literal', run, max_items=2)
+  lengths = {'inputs': 12, 'targets': 3}
+  found = _examples(name, 'test', lengths, 'inputs')
+  assert [len(inputs) for (inputs,) in found] == [6, 6]
+
+
+def test_a_run_that_was_made_anew_is_read_anew(tmp_path):
+  for num_users in (2, 5):
+    shutil.rmtree(tmp_path / 'run', ignore_errors=True)
+    build_run(tmp_path / 'run', [[0, 1, 2]] * num_users)
+    name = retrieval.register('anew', tmp_path / 'run')
+    task = seqio.get_mixture_or_task(name)
+    assert task.num_input_examples('test') == num_users
+    lengths = {'inputs': 12, 'targets': 3}
+    assert len(_examples(name, 'test', lengths, 'user')) == num_users
+
+
+def test_tasks_and_vocabulary_of_different_sid_tables_are_refused(tmp_path):
+  run = build_run(tmp_path / 'run', _HISTORIES)
+  other = build_run(tmp_path / 'other', _HISTORIES, CODES[::-1])
+  shutil.rmtree(run / 'tasks')
+  shutil.copytree(other / 'tasks', run / 'tasks')
+  with pytest.raises(InputError, match='different SID tables'):
+    retrieval.register('mixed', run)
+
+
+def test_register_refuses_what_it_cannot_use(run, tmp_path):
+  with pytest.raises(InputError, match='cannot be part of a task name'):
+    retrieval.register('movie lens', run)
+  with pytest.raises(InputError, match="positions is 'some'"):
+    retrieval.register('literal', run, positions='some')
+  with pytest.raises(InputError, match='vocabulary does not exist'):
+    histories.register('literal', tmp_path)
+  shutil.copytree(run / 'vocabulary', tmp_path / 'vocabulary')
+  with pytest.raises(InputError, match='user histories do not exist'):
+    histories.register('literal', tmp_path)

@@ -16,6 +16,7 @@ import tensorflow as tf
 from plum_jax.artifacts import manifest as manifests
 from plum_jax.artifacts.errors import InputError
 from plum_jax.data import preprocessors
+from plum_jax.data import tensorflow_runtime
 from plum_jax.data.source import TfdsDirectorySource
 from plum_jax.vocabulary.semantic_id_vocabulary import SemanticIdVocabulary
 
@@ -59,6 +60,8 @@ def add_history_task(
         expected='letters, digits and underscores, such as movielens_100k',
         fix='Rename it.',
     )
+  # Before TensorFlow's first operation: later it is too late.
+  tensorflow_runtime.keep_off_accelerators()
   run_directory = pathlib.Path(run_directory)
   vocabulary = SemanticIdVocabulary(run_directory / VOCABULARY_FOLDER)
   _check_same_sid_table(run_directory, vocabulary)

@@ -67,16 +67,16 @@ class SasrecTraining:
 
   max_length: int = 50
   embed_size: int = 64
-  num_layers: int = 2
+  num_layers: int = 1
   num_heads: int = 2
   mlp_size: int = 256
   dropout_rate: float = 0.2
-  num_epochs: float = 6.0
+  num_epochs: float = 8.0
   batch_size: int = 32
   learning_rate: float = 3e-3
   warmup_steps: int = 50
   weight_decay: float = 0.0
-  num_evaluations: int = 6
+  num_evaluations: int = 4
   max_validation_users: int = 2_000
   split: str = 'leave_one_out'
   split_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)

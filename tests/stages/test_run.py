@@ -1,0 +1,191 @@
+# Copyright 2026 The PLUM-JAX Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""All stages on a tiny catalog: what they leave, skip, resume and refuse."""
+
+import dataclasses
+import json
+import shutil
+
+import pytest
+
+from plum_jax.artifacts.errors import InputError
+from plum_jax.baselines.build_sasrec import SasrecTraining
+from plum_jax.item_embeddings.modalities import FileModality
+from plum_jax.models.decoder_only import DecoderOnlyModel
+from plum_jax.models.encoder_decoder import EncoderDecoderModel
+from plum_jax.networks.config import T5Config
+from plum_jax.networks.config import TransformerConfig
+from plum_jax.reports.html_report import ReportConfig
+from plum_jax.semantic_ids.build import SemanticIdsConfig
+from plum_jax.semantic_ids.rqvae import RqvaeConfig
+from plum_jax.semantic_ids.train_step import TrainConfig as SidTrainConfig
+from plum_jax.sharding.mesh import make_mesh
+from plum_jax.stages import catalog
+from plum_jax.stages import evaluate
+from plum_jax.stages import item_embeddings
+from plum_jax.stages import report
+from plum_jax.stages import sasrec
+from plum_jax.stages import semantic_ids
+from plum_jax.stages import tasks
+from plum_jax.stages import train
+from plum_jax.stages import vocabulary
+from plum_jax.testing import tiny_catalog
+from plum_jax.training.config import TrainConfig
+from plum_jax.training.optimizers import AdamW
+from plum_jax.training.schedules import Constant
+from tasks import histories
+from tasks import retrieval
+
+_SIZES = {
+    'emb_dim': 16,
+    'num_heads': 2,
+    'head_dim': 8,
+    'mlp_dim': 32,
+    'dropout_rate': 0.0,
+}
+_STEPS = 60
+
+
+def _prepare(run_dir, source_dir, seed=0):
+  """Runs the stages before training."""
+  source = tiny_catalog.write(source_dir)
+  catalog.run(str(run_dir), source)
+  path = str(source_dir / 'embeddings.npy')
+  item_embeddings.run(str(run_dir), [FileModality('text', path)], 256)
+  _semantic_ids(run_dir, seed)
+  vocabulary.run(str(run_dir), '', 128)
+  tasks.run(str(run_dir), 'leave_one_out', {}, 0)
+
+
+def _semantic_ids(run_dir, seed):
+  config = SemanticIdsConfig(
+      rqvae=RqvaeConfig(
+          codebook_sizes=(4, 4), hidden_sizes=(16,), latent_size=8
+      ),
+      training=SidTrainConfig(epochs=20, batch_size=24),
+  )
+  semantic_ids.run(str(run_dir), config, seed)
+
+
+def _train(run_dir, kind='decoder_only', steps=_STEPS):
+  vocab_size = vocabulary.padded_vocab_size(str(run_dir))
+  if kind == 'decoder_only':
+    model = DecoderOnlyModel(
+        TransformerConfig(vocab_size=vocab_size, num_layers=1, **_SIZES)
+    )
+    task = histories.register('tiny', run_dir, max_items=9)
+    lengths = {'targets': 27}
+  else:
+    model = EncoderDecoderModel(
+        T5Config(
+            vocab_size=vocab_size,
+            num_encoder_layers=1,
+            num_decoder_layers=1,
+            **_SIZES,
+        )
+    )
+    task = retrieval.register('tiny', run_dir)
+    lengths = {'inputs': 24, 'targets': 3}
+  feed = train.Feed(task, lengths, kind, batch_size=16)
+  train.run(
+      str(run_dir),
+      model,
+      feed,
+      TrainConfig(
+          num_steps=steps,
+          optimizer=AdamW(schedule=Constant(learning_rate=0.02)),
+          evaluate_every=steps // 2,
+          log_every=10,
+          best_metric='validation/retrieval/recall@10',
+      ),
+      make_mesh(),
+      'fsdp_tensor',
+      beam_size=10,
+      max_validation_users=32,
+  )
+  return feed
+
+
+def _evaluate(run_dir, feed, **changes):
+  arguments = {
+      'recommenders': ('generative', 'sasrec', 'popularity'),
+      'task': feed.task,
+      'task_feature_lengths': feed.task_feature_lengths,
+      'split': 'test',
+      'ks': (1, 5),
+      'beam_size': 10,
+      'batch_size': 16,
+      'exclude_history': True,
+      'mesh': make_mesh(),
+  }
+  evaluate.run(str(run_dir), **{**arguments, **changes})
+  return json.loads((run_dir / 'evaluation' / 'metrics.json').read_text())
+
+
+@pytest.fixture(scope='module')
+def finished(tmp_path_factory):
+  """A run directory with all stages, and what its generator was fed."""
+  run_dir = tmp_path_factory.mktemp('run')
+  _prepare(run_dir, tmp_path_factory.mktemp('source'))
+  feed = _train(run_dir)
+  config = SasrecTraining(
+      max_length=8, embed_size=8, num_layers=1, num_epochs=2, mlp_size=16
+  )
+  sasrec.run(str(run_dir), config, 'leave_one_out', {}, 0, make_mesh())
+  _evaluate(run_dir, feed)
+  report.run(str(run_dir), ReportConfig())
+  return run_dir, feed
+
+
+def test_run_leaves_metrics_and_a_report(finished):
+  run_dir, _ = finished
+  metrics = json.loads((run_dir / 'evaluation' / 'metrics.json').read_text())
+  # The next item follows from the last in nine of ten cases.
+  assert metrics['generative/retrieval/recall@5'] > 0.6
+  assert metrics['popularity/retrieval/recall@5'] < 0.6
+  assert 0 <= metrics['sasrec/retrieval/recall@5'] <= 1
+  html = (run_dir / 'report.html').read_text()
+  assert 'Film number' in html
+  assert not list((run_dir / 'work').iterdir())
+
+
+def test_run_skips_what_is_finished(finished, caplog):
+  run_dir, feed = finished
+  before = (run_dir / 'training' / 'manifest.json').stat().st_mtime_ns
+  with caplog.at_level('INFO', 'plum_jax'):
+    _train(run_dir)
+    _evaluate(run_dir, feed)
+  assert (run_dir / 'training' / 'manifest.json').stat().st_mtime_ns == before
+  assert sum('skipped' in message for message in caplog.messages) == 2
+
+
+def test_evaluation_refuses_another_sid_table_and_names_both(
+    finished, tmp_path
+):
+  run_dir, feed = finished
+  other = tmp_path / 'run'
+  shutil.copytree(run_dir, other)
+  _semantic_ids(other, seed=1)
+  with pytest.raises(InputError) as caught:
+    _evaluate(other, dataclasses.replace(feed))
+  assert str(other / 'training') in str(caught.value)
+  assert str(other / 'semantic_ids') in str(caught.value)
+  assert (other / 'evaluation' / 'metrics.json').exists()
+
+
+def test_evaluation_refuses_an_unknown_recommender(finished):
+  run_dir, feed = finished
+  with pytest.raises(InputError, match='tiger'):
+    _evaluate(run_dir, feed, recommenders=('tiger',))
+
+
+def test_encoder_decoder_trains_and_recommends_through_the_same_stages(
+    finished, tmp_path
+):
+  run_dir, _ = finished
+  other = tmp_path / 'run'
+  shutil.copytree(run_dir, other)
+  feed = _train(other, 'encoder_decoder', steps=80)
+  metrics = _evaluate(other, feed, recommenders=('generative',))
+  assert metrics['generative/retrieval/recall@5'] > 0.6
+  assert metrics['generative/retrieval/valid_items@5'] == 1.0

@@ -30,7 +30,6 @@ class TrainConfig:
     best_metric: name of an evaluation's scalar; the parameters with its best
       value are kept in `best/`. None keeps none.
     best_mode: `max` or `min`: which values of `best_metric` are good.
-    batches_ahead: batches put on the devices before they are needed.
   """
 
   num_steps: int
@@ -44,7 +43,6 @@ class TrainConfig:
   evaluate_every: int = 0
   best_metric: str | None = None
   best_mode: str = 'max'
-  batches_ahead: int = 2
 
   def __post_init__(self):
     for name in (
@@ -53,7 +51,6 @@ class TrainConfig:
         'log_every',
         'checkpoint_every',
         'keep_checkpoints',
-        'batches_ahead',
     ):
       if getattr(self, name) < 1:
         raise _meaningless(name, getattr(self, name), 'at least 1')

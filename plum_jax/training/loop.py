@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent import futures
 import contextlib
 import logging
 import os
@@ -16,6 +17,7 @@ import time
 from typing import Any
 
 import jax
+from jax.experimental import multihost_utils
 import numpy as np
 
 from plum_jax.artifacts import checkpoints
@@ -33,8 +35,9 @@ from plum_jax.training.state import TrainState
 
 _LOGGER = logging.getLogger('plum_jax')
 CHECKPOINTS, BEST, METRICS = 'checkpoint', 'best', 'metrics.jsonl'
-# Steps that the devices have been given and not finished. Enough to keep them
-# busy, few enough that a signal or a failure is seen soon.
+# Steps that the devices have been given and not finished: enough to keep them
+# busy while batches are read, few enough that a signal is obeyed soon and that
+# batches do not fill their memory.
 _MAX_UNFINISHED = 4
 
 Evaluate = Callable[[Any, int], Mapping[str, float]]
@@ -64,8 +67,7 @@ def train(
 
   Args:
     model: the network and its loss.
-    batches: the input, which is read ahead: its position afterwards means
-      nothing.
+    batches: the input; its arrays must not be written to afterwards.
     config: how to train.
     mesh: the devices.
     rules: how parameters and activations lie on them.
@@ -95,18 +97,17 @@ def train(
     first_step = saved.latest_step() or 0
     if first_step:
       _restore_position(batches, saved, config)
-    terminated = stack.enter_context(_sigterm())
+    stop_requested = stack.enter_context(_sigterm())
 
     # --- Data -----------------------------------------------------------------
-    on_device = device_batches.DeviceBatches(
-        batches, mesh, config.batches_ahead
-    )
-    stack.callback(on_device.close)
+    on_device = device_batches.DeviceBatches(batches, mesh)
 
     # --- Model, sharding and step ---------------------------------------------
     program = steps.build_program(model, config, mesh, rules, on_device.shapes)
-    # Compiled ahead: another shape is then an error, not a second program.
-    train_step = program.lower_step().compile()
+    # Compiled ahead, so that another shape is an error, not a second program;
+    # and beside the first state, which is the other thing that takes seconds.
+    compiler = stack.enter_context(futures.ThreadPoolExecutor(1))
+    compiling = compiler.submit(program.lower_step().compile)
 
     # --- State ----------------------------------------------------------------
     if first_step:
@@ -114,6 +115,7 @@ def train(
       _LOGGER.info('train: going on from the checkpoint of step %d', first_step)
     else:
       state = program.init()
+    train_step = compiling.result()
 
     # --- Metrics, evaluation, checkpoints -------------------------------------
     recorder = _Recorder(work, config, first_step, writer)
@@ -123,8 +125,8 @@ def train(
     # --- Loop -----------------------------------------------------------------
     unfinished: collections.deque[steps.Report] = collections.deque()
     for step in range(first_step + 1, config.num_steps + 1):
-      batch, position = next(on_device)
-      state, report = train_step(state, batch)
+      # Neither waits: the devices are still at earlier steps.
+      state, report = train_step(state, next(on_device))
 
       unfinished.append(report)
       if len(unfinished) > _MAX_UNFINISHED:
@@ -137,11 +139,11 @@ def train(
         scalars = evaluate(state.params, step)
         recorder.write(step, scalars)
         best.consider(step, state.params, scalars)
-      stop = terminated.is_set()
+      stop = stop_requested(step)
       if last or stop or keeper.due(step):
         recorder.flush()
         _raise_if_failed(report)
-        keeper.save(step, state, position)
+        keeper.save(step, state, on_device.position())
       if stop and not last:
         saved.wait()
         _LOGGER.info('train: SIGTERM, stopped after step %d', step)
@@ -220,16 +222,20 @@ def _raise_if_failed(report: steps.Report) -> None:
 
 
 @contextlib.contextmanager
-def _sigterm():
-  """Gives an event that SIGTERM sets, instead of ending the process."""
+def _sigterm() -> Iterator[Callable[[int], bool]]:
+  """Gives a function of the step: whether to stop after it, as SIGTERM asks."""
+  if jax.process_count() > 1:
+    # JAX itself watches for the signal; the processes agree on a step.
+    yield multihost_utils.reached_preemption_sync_point
+    return
   event = threading.Event()
   if threading.current_thread() is not threading.main_thread():
     # Python delivers signals to the main thread, which is someone else's.
-    yield event
+    yield lambda _: False
     return
   previous = signal.signal(signal.SIGTERM, lambda *_: event.set())
   try:
-    yield event
+    yield lambda _: event.is_set()
   finally:
     signal.signal(signal.SIGTERM, previous)
 

@@ -253,7 +253,7 @@ def test_lower_train_step_compiles_from_shapes_alone():
   )
   lowered = steps.lower_train_step(
       tiny_model.TinyModel(),
-      TrainConfig(num_steps=1),
+      TrainConfig(num_steps=100, optimizer=_ADAFACTOR, log_every=1),
       meshes.make_mesh(data=2, fsdp=2, tensor=2),
       axis_rules.preset(),
       batch,

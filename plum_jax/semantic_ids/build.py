@@ -87,44 +87,8 @@ def build(
   def make(output: pathlib.Path, work: pathlib.Path) -> None:
     embeddings = inputs.load(embeddings_directory, config.modalities)
     item_ids = _read_item_ids(items_path)
-    if len(item_ids) != embeddings.num_items:
-      raise InputError(
-          f'{len(item_ids)} items of the catalog do not go with '
-          f'{embeddings.num_items} rows of embeddings.',
-          where=f'{items_path} and {embeddings_directory}',
-          expected='one row of embeddings per item, in the same order',
-          fix='Embed the items of this catalog again.',
-      )
-    tokenizer = train.train(
-        embeddings,
-        config=config.rqvae,
-        training=config.training,
-        seed=seed,
-        work_directory=work,
-        mesh=mesh,
-    )
-    tokenizer.save(output / TOKENIZER_FOLDER)
-    assignment = assign.assign(tokenizer, embeddings, mesh=mesh)
-    table = sid_table.make(
-        item_ids,
-        assignment.codes,
-        codebook_sizes=tokenizer.codebook_sizes,
-        tokenizer_hash=tokenizers.tokenizer_hash(output / TOKENIZER_FOLDER),
-        disambiguation_size=config.disambiguation_size,
-    )
-    table.save(output / TABLE_FILE)
-    figures = quality.report(
-        assignment.codes,
-        tokenizer.codebook_sizes,
-        assignment.reconstruction_errors,
-        embeddings,
-    )
-    (output / QUALITY_FILE).write_text(
-        json.dumps(figures, indent=2) + '\n', encoding='utf-8'
-    )
-    shutil.copyfile(
-        work / metrics_log.FILE_NAME, output / metrics_log.FILE_NAME
-    )
+    _check_same_items(item_ids, items_path, embeddings)
+    _fill(output, work, item_ids, embeddings, config, seed, mesh)
 
   return stage.run(
       STAGE,
@@ -134,6 +98,61 @@ def build(
       parameters=parameters,
       seed=seed,
   )
+
+
+def _fill(
+    output: pathlib.Path,
+    work: pathlib.Path,
+    item_ids: pa.Array,
+    embeddings: inputs.TokenizerInputs,
+    config: SemanticIdsConfig,
+    seed: int,
+    mesh: jax.sharding.Mesh | None,
+) -> None:
+  """Makes everything that the stage leaves, in the folder `output`."""
+  tokenizer = train.train(
+      embeddings,
+      config=config.rqvae,
+      training=config.training,
+      seed=seed,
+      work_directory=work,
+      mesh=mesh,
+  )
+  tokenizer.save(output / TOKENIZER_FOLDER)
+  assignment = assign.assign(tokenizer, embeddings, mesh=mesh)
+  table = sid_table.make(
+      item_ids,
+      assignment.codes,
+      codebook_sizes=tokenizer.codebook_sizes,
+      tokenizer_hash=tokenizers.tokenizer_hash(output / TOKENIZER_FOLDER),
+      disambiguation_size=config.disambiguation_size,
+  )
+  table.save(output / TABLE_FILE)
+  figures = quality.report(
+      assignment.codes,
+      tokenizer.codebook_sizes,
+      assignment.reconstruction_errors,
+      embeddings,
+  )
+  (output / QUALITY_FILE).write_text(
+      json.dumps(figures, indent=2) + '\n', encoding='utf-8'
+  )
+  shutil.copyfile(work / metrics_log.FILE_NAME, output / metrics_log.FILE_NAME)
+
+
+def _check_same_items(
+    item_ids: pa.Array,
+    items_path: pathlib.Path,
+    embeddings: inputs.TokenizerInputs,
+) -> None:
+  if len(item_ids) != embeddings.num_items:
+    raise InputError(
+        f'{len(item_ids)} items of the catalog do not go with '
+        f'{embeddings.num_items} rows of embeddings.',
+        where=f'{items_path} and {embeddings.source}',
+        expected='one row of embeddings per item, in the same order',
+        fix='Embed the items of this catalog again.',
+    )
 
 
 def _read_item_ids(path: pathlib.Path) -> pa.Array:

@@ -68,9 +68,12 @@ def _refine(points: jax.Array, centroids: jax.Array) -> jax.Array:
   return jnp.where(empty[:, None], points[farthest[rank]], means)
 
 
-@functools.partial(jax.jit, static_argnums=(2, 3))
+@functools.partial(jax.jit, static_argnums=2)
 def kmeans(
-    rng: jax.Array, points: jax.Array, num_clusters: int, iterations: int
+    rng: jax.Array,
+    points: jax.Array,
+    num_clusters: int,
+    iterations: int | jax.Array,
 ) -> jax.Array:
   """Clusters points.
 
@@ -101,7 +104,7 @@ def residual_kmeans(
     rng: jax.Array,
     points: jax.Array,
     codebook_sizes: tuple[int, ...],
-    iterations: int,
+    iterations: int | jax.Array,
 ) -> tuple[jax.Array, ...]:
   """Clusters points, then what the first level left over, and so on.
 

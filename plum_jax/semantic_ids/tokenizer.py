@@ -52,7 +52,10 @@ class Tokenizer(Protocol):
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _assign(config, modality_sizes, variables, embeddings, present):
   module = rqvae.Rqvae(config, modality_sizes)
-  return module.apply(variables, embeddings, present, method='assign')
+  # A frozen tokenizer gives the same codes on machines whose default product
+  # is of lower precision.
+  with jax.default_matmul_precision('highest'):
+    return module.apply(variables, embeddings, present, method='assign')
 
 
 @dataclasses.dataclass(frozen=True)

@@ -73,22 +73,16 @@ def train(
       device_bytes=device_bytes,
   )
   variables = _initial_variables(module, statistics, seed)
-  optimizer = train_step.make_optimizer(training, plan.total_steps)
-  start = functools.partial(train_step.start_state, optimizer=optimizer)
+  setup = train_step.Setup(
+      config,
+      module.modality_sizes,
+      training,
+      plan.total_steps,
+      None if mesh is None else meshes.batch_sharding(mesh),
+  )
   work_directory = pathlib.Path(work_directory)
   with checkpoints.Checkpoints(work_directory / _CHECKPOINTS, keep=1) as saved:
-    if saved.latest_step() is None:
-      params = start_codebooks(module, variables, embeddings, training, seed)
-      state = start(params)
-    else:
-      state = saved.restore(jax.eval_shape(start, variables['params'])).state
-    setup = train_step.Setup(
-        config,
-        module.modality_sizes,
-        training,
-        plan.total_steps,
-        None if mesh is None else meshes.batch_sharding(mesh),
-    )
+    state = _first_state(saved, setup, variables, embeddings, seed)
     log_path = work_directory / metrics_log.FILE_NAME
     with metrics_log.MetricsLog(log_path, int(state.step)) as log:
       state = _run(
@@ -102,6 +96,21 @@ def train(
       )
   trained = {'params': state.params, 'statistics': variables['statistics']}
   return tokenizers.RqvaeTokenizer(module, jax.device_get(trained))
+
+
+def _first_state(
+    saved: checkpoints.Checkpoints,
+    setup: train_step.Setup,
+    variables: dict[str, Any],
+    embeddings: inputs.TokenizerInputs,
+    seed: int,
+) -> train_step.TrainState:
+  """Reads the last checkpoint, or sets the codebooks and starts anew."""
+  optimizer = train_step.make_optimizer(setup.training, setup.total_steps)
+  start = functools.partial(train_step.start_state, optimizer=optimizer)
+  if saved.latest_step() is not None:
+    return saved.restore(jax.eval_shape(start, variables['params'])).state
+  return start(start_codebooks(setup, variables, embeddings, seed))
 
 
 def check_enough_items(
@@ -136,7 +145,7 @@ def _init(config, modality_sizes, key, embeddings, present):
   return rqvae.Rqvae(config, modality_sizes).init(key, embeddings, present)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+@functools.partial(jax.jit, static_argnums=(0, 1))
 def _find_codebooks(config, modality_sizes, iterations, variables, batch, key):
   module = rqvae.Rqvae(config, modality_sizes)
   z: Any = module.apply(variables, *batch, method='encode')
@@ -169,35 +178,33 @@ def _initial_variables(
 
 
 def start_codebooks(
-    module: rqvae.Rqvae,
+    setup: train_step.Setup,
     variables: dict[str, Any],
     embeddings: inputs.TokenizerInputs,
-    training: train_step.TrainConfig,
     seed: int,
 ) -> Any:
   """Sets the codebooks by k-means on encoded items, level by level.
 
   Args:
-    module: the RQ-VAE.
-    variables: its initial variables.
+    setup: sizes, and how many items and iterations.
+    variables: the RQ-VAE's initial variables.
     embeddings: of all items.
-    training: how many items and iterations.
     seed: of the draw and of k-means.
 
   Returns:
     The parameters with codebooks.
   """
   rows = np.arange(embeddings.num_items)
-  if len(rows) > training.kmeans_items:
+  if len(rows) > setup.training.kmeans_items:
     generator = np.random.default_rng((seed, len(rows)))
-    chosen = generator.choice(rows, training.kmeans_items, replace=False)
+    chosen = generator.choice(rows, setup.training.kmeans_items, replace=False)
     rows = np.sort(chosen)
 
   key = jax.random.fold_in(jax.random.key(seed), 1)
   found = _find_codebooks(
-      module.config,
-      module.modality_sizes,
-      training.kmeans_iterations,
+      setup.config,
+      setup.modality_sizes,
+      setup.training.kmeans_iterations,
       variables,
       embeddings.rows(rows),
       key,

@@ -66,7 +66,7 @@ def test_kmeans_refuses_fewer_points_than_clusters():
 
 def test_residual_kmeans_loses_less_with_each_level():
   points = jax.random.normal(jax.random.key(0), (300, 4))
-  find = jax.jit(kmeans.residual_kmeans, static_argnums=(2, 3))
+  find = jax.jit(kmeans.residual_kmeans, static_argnums=2)
   books = find(jax.random.key(1), points, (16, 8, 4), 10)
   assert [book.shape for book in books] == [(16, 4), (8, 4), (4, 4)]
   result = residual_quantizer.quantize(points, books)

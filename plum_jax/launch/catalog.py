@@ -1,6 +1,6 @@
 # Copyright 2026 The PLUM-JAX Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Checks raw interactions and writes them as a catalog: `python -m plum_jax.launch.catalog --help`."""
+"""Launcher of the stage catalog."""
 
 from plum_jax.launch import application
 from plum_jax.launch.stage import Stage

@@ -1,6 +1,6 @@
 # Copyright 2026 The PLUM-JAX Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Evaluates generator and baselines in the same way: `python -m plum_jax.launch.evaluate --help`."""
+"""Launcher of the stage evaluate."""
 
 from plum_jax.launch import application
 from plum_jax.launch.stage import Stage
@@ -9,7 +9,14 @@ STAGE = Stage(
     name='evaluate',
     function='plum_jax.stages.evaluate.run',
     description='Evaluates generator and baselines in the same way.',
-    reads=('catalog/', 'semantic_ids/', 'vocabulary/', 'tasks/', 'training/', 'sasrec/'),
+    reads=(
+        'catalog/',
+        'semantic_ids/',
+        'vocabulary/',
+        'tasks/',
+        'training/',
+        'sasrec/',
+    ),
     writes=('evaluation/',),
 )
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The PLUM-JAX Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Embeds the content of each item: `python -m plum_jax.launch.item_embeddings --help`."""
+"""Launcher of the stage item_embeddings."""
 
 from plum_jax.launch import application
 from plum_jax.launch.stage import Stage

@@ -1,6 +1,6 @@
 # Copyright 2026 The PLUM-JAX Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Draws what the run recorded and prints the results: `python -m plum_jax.launch.report --help`."""
+"""Launcher of the stage report."""
 
 from plum_jax.launch import application
 from plum_jax.launch.stage import Stage

@@ -1,6 +1,6 @@
 # Copyright 2026 The PLUM-JAX Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Trains the conventional baseline: `python -m plum_jax.launch.sasrec --help`."""
+"""Launcher of the stage sasrec."""
 
 from plum_jax.launch import application
 from plum_jax.launch.stage import Stage

@@ -1,6 +1,6 @@
 # Copyright 2026 The PLUM-JAX Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Trains an RQ-VAE and gives each item a Semantic ID: `python -m plum_jax.launch.semantic_ids --help`."""
+"""Launcher of the stage semantic_ids."""
 
 from plum_jax.launch import application
 from plum_jax.launch.stage import Stage

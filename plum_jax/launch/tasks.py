@@ -1,6 +1,6 @@
 # Copyright 2026 The PLUM-JAX Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Writes user histories for SeqIO, in the format of TFDS: `python -m plum_jax.launch.tasks --help`."""
+"""Launcher of the stage tasks."""
 
 from plum_jax.launch import application
 from plum_jax.launch.stage import Stage

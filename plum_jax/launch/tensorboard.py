@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from plum_jax.training.protocols import MetricWriter
 
 
@@ -15,4 +17,5 @@ def make_writer(folder: str) -> MetricWriter:
   """
   from clu import metric_writers  # Seconds of TensorFlow.
 
-  return metric_writers.AsyncWriter(metric_writers.SummaryWriter(folder))
+  writer: Any = metric_writers.AsyncWriter(metric_writers.SummaryWriter(folder))
+  return writer

@@ -1,6 +1,6 @@
 # Copyright 2026 The PLUM-JAX Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Trains the generator on a SeqIO task: `python -m plum_jax.launch.train --help`."""
+"""Launcher of the stage train."""
 
 from plum_jax.launch import application
 from plum_jax.launch.stage import Stage

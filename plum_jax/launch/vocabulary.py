@@ -1,6 +1,6 @@
 # Copyright 2026 The PLUM-JAX Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Puts text pieces and SID tokens into one SentencePiece file: `python -m plum_jax.launch.vocabulary --help`."""
+"""Launcher of the stage vocabulary."""
 
 from plum_jax.launch import application
 from plum_jax.launch.stage import Stage

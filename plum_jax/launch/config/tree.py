@@ -140,9 +140,15 @@ def _check_experiment(
       for stage, function in stages.items()
   ]
   used = {function.target for config in configs for function in config.used}
+  # A base file may bind alternatives, of which an experiment uses one.
+  base = root / 'gin' / 'runs'
   for config in configs:
     for one in config.bound:
-      if one.function is not None and one.function.target not in used:
+      if (
+          one.function is not None
+          and one.function.target not in used
+          and not pathlib.Path(one.binding.where.file).is_relative_to(base)
+      ):
         raise _no_effect(one.function, one.binding)
 
 

@@ -36,7 +36,6 @@ from plum_jax.training.state import TrainState
 
 CHECKPOINT = 'checkpoint'
 _RECALL = 'validation/retrieval/recall@10'
-_SPLITS = {'leave_one_out': splits.leave_one_out, 'by_time': splits.by_time}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,21 +91,6 @@ class SasrecTraining:
         mlp_size=self.mlp_size,
         dropout_rate=self.dropout_rate,
     )
-
-  def make_split(self, histories: Histories) -> splits.Split:
-    """Splits histories as configured.
-
-    Raises:
-      InputError: there is no such split.
-    """
-    if self.split not in _SPLITS:
-      raise InputError(
-          f'There is no split called {self.split}.',
-          where='SasrecTraining.split',
-          expected=f'one of {", ".join(_SPLITS)}',
-          fix='Correct the name.',
-      )
-    return _SPLITS[self.split](histories, **self.split_options)
 
 
 def build(
@@ -175,7 +159,7 @@ def _train(
     work: pathlib.Path,
 ) -> Any:
   """Trains and returns the parameters with the best validation recall."""
-  split = config.make_split(histories)
+  split = splits.make_split(histories, config.split, config.split_options)
   windows = HistoryWindows(
       histories.item_ids,
       histories.offsets[:-1],

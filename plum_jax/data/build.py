@@ -23,8 +23,6 @@ from plum_jax.data import user_records
 from plum_jax.semantic_ids import sid_table
 from plum_jax.semantic_ids.build import TABLE_FILE
 
-_SPLITS = {'leave_one_out': splits.leave_one_out, 'by_time': splits.by_time}
-
 _LOGGER = logging.getLogger('plum_jax')
 
 
@@ -69,7 +67,7 @@ def build(
     catalog = Catalog.load(catalog_directory)
     table = sid_table.load(table_file)
     _check_items(catalog, table, table_file)
-    made = _split(catalog.histories, split, split_options or {})
+    made = splits.make_split(catalog.histories, split, split_options)
     write(
         folder,
         catalog.histories,
@@ -121,28 +119,6 @@ def write(
     )
     _LOGGER.info('tasks: %s records in %s', f'{len(of_split):,}', name)
   tfds_files.write_metadata(directory, user_records.features(), infos)
-
-
-def _split(
-    histories: Histories, name: str, options: Mapping[str, Any]
-) -> splits.Split:
-  """Splits histories as configured."""
-  if name not in _SPLITS:
-    raise InputError(
-        f'There is no split called {name!r}.',
-        where='split',
-        expected=f'one of {", ".join(_SPLITS)}',
-        fix='Correct the name.',
-    )
-  try:
-    return _SPLITS[name](histories, **options)
-  except TypeError as error:
-    raise InputError(
-        f'The split {name} cannot be made: {error}.',
-        where=f'split_options={dict(options)}',
-        expected='the keyword arguments of its function',
-        fix='Correct split_options.',
-    ) from error
 
 
 def _check_items(

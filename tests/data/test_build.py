@@ -123,7 +123,7 @@ def test_build_refuses_a_sid_table_of_other_items(tmp_path):
     ('options', 'message'),
     [
         ({'split': 'by_chance'}, 'no split called'),
-        ({'split_options': {'test_days': 1}}, 'cannot be made'),
+        ({'split_options': {'test_days': 1}}, 'no such option'),
         (
             {'split': 'by_time', 'split_options': {'min_history': 0}},
             'The history of user .* is empty',

@@ -26,12 +26,15 @@ class DecoderLayer(nn.Module):
     deterministic: whether dropout is off.
     self_cache_mode: `cache_mode` of the self-attention.
     cross_cache_mode: `cache_mode` of the cross-attention.
+    last_only: whether the output is that of the last position alone. It still
+      looks at all positions, and keys and values of all are stored.
   """
 
   config: NetworkConfig
   deterministic: bool
   self_cache_mode: str = 'off'
   cross_cache_mode: str = 'off'
+  last_only: bool = False
 
   @nn.compact
   def __call__(
@@ -45,7 +48,7 @@ class DecoderLayer(nn.Module):
       prefix_bias: jax.Array | None = None,
       prefix_mask: jax.Array | None = None,
   ) -> jax.Array:
-    """Maps [rows, length, embed] to the same shape.
+    """Maps [rows, length, embed] to the same shape, or to length 1.
 
     Args:
       inputs: [rows, length, embed].
@@ -61,7 +64,7 @@ class DecoderLayer(nn.Module):
       prefix_mask: see `MultiHeadAttention`.
 
     Returns:
-      [rows, length, embed].
+      [rows, length, embed], or [rows, 1, embed] with `last_only`.
     """
     cfg = self.config
 
@@ -81,8 +84,14 @@ class DecoderLayer(nn.Module):
       )
 
     x = LayerNorm(dtype=cfg.dtype, name='pre_self_attention_layer_norm')(inputs)
+    queries = x
+    if self.last_only:
+      inputs, queries = inputs[:, -1:], x[:, -1:]
+      bias = bias[:, :, -1:]
+      mask = None if mask is None else mask[:, :, -1:]
+      encoder_mask = None if encoder_mask is None else encoder_mask[:, :, -1:]
     x = attention('self_attention')(
-        x,
+        queries,
         x,
         mask,
         bias,
@@ -189,10 +198,10 @@ class Decoder(nn.Module):
     index, length, stepping = self._positions(
         decoder_input_tokens, decode, prefill_lengths
     )
-    keys = jnp.arange(length)[None, :]
     prefix_bias = None
     if stepping:
       assert index is not None
+      keys = jnp.arange(length)[None, :]
       queries = jnp.reshape(index, (-1, 1))
       mask = (keys <= queries)[:, None, None, :]
       if prefix_mask is not None:
@@ -200,26 +209,24 @@ class Decoder(nn.Module):
         prefix_bias = relpos(
             queries + prefix_length, jnp.arange(prefix_length)[None, :]
         )
+      bias = relpos(queries, keys)
     else:
-      queries = keys
-    bias = relpos(queries, keys)
+      bias = relpos.of_sequence(length)
 
     y = dropout(embedding(decoder_input_tokens)).astype(cfg.dtype)
+    self_mode = 'append' if decode else 'write' if prefill else 'off'
+    cross_mode = 'write' if prefill else 'off'
+    if stepping and prefix_mask is not None:
+      cross_mode = 'read'
     layer = remat.wrap(DecoderLayer, cfg.remat_policy)
     for i in range(cfg.num_decoder_layers):
+      is_last = i == cfg.num_decoder_layers - 1
       y = layer(
-          config=cfg,
-          deterministic=deterministic,
-          self_cache_mode=(
-              'append' if decode else 'write' if prefill else 'off'
-          ),
-          cross_cache_mode=(
-              'read'
-              if stepping and prefix_mask is not None
-              else 'write'
-              if prefill
-              else 'off'
-          ),
+          cfg,
+          deterministic,
+          self_mode,
+          cross_mode,
+          last_only and not stepping and is_last,
           name=f'layers_{i}',
       )(
           y,
@@ -231,9 +238,12 @@ class Decoder(nn.Module):
           prefix_bias,
           prefix_mask,
       )
-    if last_only:
-      y = y[:, -1:]
     y = dropout(LayerNorm(dtype=cfg.dtype, name='decoder_norm')(y))
+    return self._logits(y, embedding)
+
+  def _logits(self, y: jax.Array, embedding: Embed) -> jax.Array:
+    """Maps [rows, length, embed] to logits, float32 [rows, length, vocab]."""
+    cfg = self.config
     if cfg.logits_via_embedding:
       return embedding.attend(y) / jnp.sqrt(float(cfg.emb_dim))
     return Dense(

@@ -84,7 +84,6 @@ class Encoder(nn.Module):
   ) -> jax.Array:
     """Encodes int32 [batch, length] as [batch, length, embed]."""
     cfg = self.config
-    positions = jnp.arange(encoder_input_tokens.shape[1])[None, :]
     bias = RelativePositionBias(
         cfg.num_heads,
         cfg.num_relpos_buckets,
@@ -92,7 +91,7 @@ class Encoder(nn.Module):
         bidirectional=True,
         dtype=cfg.dtype,
         name='relpos_bias',
-    )(positions, positions)
+    ).of_sequence(encoder_input_tokens.shape[1])
     x = self.shared_embedding(encoder_input_tokens)
     x = nn.Dropout(cfg.dropout_rate, broadcast_dims=(-2,))(x, deterministic)
     x = x.astype(cfg.dtype)

@@ -74,7 +74,16 @@ class RelativePositionBias(nn.Module):
   bidirectional: bool
   dtype: Any = jnp.float32
 
-  @nn.compact
+  def setup(self):
+    """Makes the table."""
+    self.rel_embedding = param_with_axes(
+        'rel_embedding',
+        nn.initializers.variance_scaling(1.0, 'fan_avg', 'uniform'),
+        (self.num_heads, self.num_buckets),
+        jnp.float32,
+        axes=('heads', 'relpos_buckets'),
+    )
+
   def __call__(
       self, query_positions: jax.Array, key_positions: jax.Array
   ) -> jax.Array:
@@ -87,19 +96,43 @@ class RelativePositionBias(nn.Module):
     Returns:
       [batch or 1, heads, query_length, key_length].
     """
-    table = param_with_axes(
-        'rel_embedding',
-        nn.initializers.variance_scaling(1.0, 'fan_avg', 'uniform'),
-        (self.num_heads, self.num_buckets),
-        jnp.float32,
-        axes=('heads', 'relpos_buckets'),
+    biases = self._look_up(
+        key_positions[:, None, :] - query_positions[:, :, None]
     )
+    return jnp.moveaxis(biases, 0, 1)
+
+  def of_sequence(self, length: int) -> jax.Array:
+    """Returns the bias of a sequence that looks at itself.
+
+    Of the length^2 pairs only 2 length - 1 differ in distance: the table is
+    read once for each, and every row is the row before moved by one.
+
+    Args:
+      length: positions of the sequence.
+
+    Returns:
+      [1, heads, length, length], what `__call__` gives for positions from 0.
+    """
+    biases = self._look_up(jnp.arange(1 - length, length + 1))
+    # Rows of 2 length numbers, read as rows of 2 length - 1: each is moved by
+    # one to the right of the row before.
+    rows = jnp.broadcast_to(
+        biases[:, None, :], (self.num_heads, length, 2 * length)
+    ).reshape(self.num_heads, -1)
+    rows = rows[:, : length * (2 * length - 1)]
+    rows = rows.reshape(1, self.num_heads, length, 2 * length - 1)
+    return rows[..., length - 1 :]
+
+  def _look_up(self, relative_position: jax.Array) -> jax.Array:
+    """Returns [heads, ...] for distances of any shape."""
     buckets = relative_position_bucket(
-        key_positions[:, None, :] - query_positions[:, :, None],
+        relative_position,
         bidirectional=self.bidirectional,
         num_buckets=self.num_buckets,
         max_distance=self.max_distance,
     )
     # A product with one-hot rows, since TPUs gather slowly.
     one_hot = jax.nn.one_hot(buckets, self.num_buckets, dtype=self.dtype)
-    return jnp.einsum('hn,bqkn->bhqk', table.astype(self.dtype), one_hot)
+    return jnp.einsum(
+        'hn,...n->h...', self.rel_embedding.astype(self.dtype), one_hot
+    )

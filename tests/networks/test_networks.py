@@ -212,6 +212,25 @@ def test_decoder_continues_a_shared_prefix_as_if_it_were_one_sequence(
     )
 
 
+def test_last_only_gives_the_last_logits_and_the_whole_cache(decoder_params):
+  tokens = _tokens(1, (2, 5))
+  mask = (jnp.arange(5)[None, :] >= jnp.array([[0], [2]])).astype(jnp.int32)
+  whole, last = (
+      _DECODER.apply(
+          {'params': decoder_params},
+          tokens,
+          mask,
+          enable_dropout=False,
+          prefill=True,
+          last_only=last_only,
+          mutable=['cache'],
+      )
+      for last_only in (False, True)
+  )
+  np.testing.assert_allclose(last[0], whole[0][:, -1:], atol=1e-6)
+  jax.tree.map(np.testing.assert_array_equal, last[1], whole[1])
+
+
 def test_encoder_decoder_steps_share_the_encoder_as_if_forced(
     encoder_decoder_params,
 ):
@@ -379,9 +398,7 @@ def test_remat_refuses_an_unknown_policy(decoder_params):
 
 
 def test_bfloat16_keeps_parameters_and_logits_in_float32():
-  network = DecoderOnly(
-      dataclasses.replace(_DECODER.config, dtype='bfloat16')
-  )
+  network = DecoderOnly(dataclasses.replace(_DECODER.config, dtype='bfloat16'))
   tokens = _tokens(7, (2, 5))
   variables = network.init(
       jax.random.key(0), tokens, tokens, enable_dropout=False

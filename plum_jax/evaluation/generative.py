@@ -65,7 +65,14 @@ class GenerativeRecommender:
     if mesh is not None:
       params, index = jax.device_put((params, index), replicated(mesh))
     self._params, self._index = params, index
-    self._search = jax.jit(model.recommend, static_argnames='beam_size')
+
+    def search(params, features, index, excluded, beam_size, k):
+      result = model.recommend(
+          params, features, index, beam_size, excluded_item_ids=excluded
+      )
+      return jax.tree.map(lambda leaf: leaf[:, :k], result)
+
+    self._search = jax.jit(search, static_argnames=('beam_size', 'k'))
 
   def with_params(self, params: Any) -> GenerativeRecommender:
     """Returns the same search, compiled once, over other parameters."""
@@ -98,9 +105,8 @@ class GenerativeRecommender:
         self._params,
         features,
         self._index,
+        excluded,
         beam_size=max(self._beam_size, k),
-        excluded_item_ids=excluded,
+        k=k,
     )
-    return Recommendations(
-        result.item_ids[:, :k], result.scores[:, :k], result.valid[:, :k]
-    )
+    return Recommendations(result.item_ids, result.scores, result.valid)

@@ -10,8 +10,8 @@ REMAT_POLICIES = ('none', 'minimal', 'full')
 
 
 @dataclasses.dataclass(frozen=True)
-class T5Config:
-  """An encoder-decoder of the T5 1.1 family (arXiv 1910.10683, 2002.05202).
+class LayerConfig:
+  """What the layers of both networks share; T5 1.1 (arXiv 2002.05202).
 
   Attributes:
     vocab_size: rows of the embedding table; SID tokens included, padding up to
@@ -19,8 +19,6 @@ class T5Config:
     dtype: of activations, `float32` or `bfloat16`; parameters are float32.
     emb_dim: width of the residual stream.
     num_heads: attention heads.
-    num_encoder_layers: layers of the encoder.
-    num_decoder_layers: layers of the decoder.
     head_dim: width of a head; need not be emb_dim / num_heads.
     mlp_dim: width of the hidden layer of an MLP.
     mlp_activations: one activation, or several whose outputs are multiplied;
@@ -39,8 +37,6 @@ class T5Config:
   dtype: str = 'float32'
   emb_dim: int = 512
   num_heads: int = 8
-  num_encoder_layers: int = 6
-  num_decoder_layers: int = 6
   head_dim: int = 64
   mlp_dim: int = 2048
   mlp_activations: tuple[str, ...] = ('relu',)
@@ -53,23 +49,27 @@ class T5Config:
 
 
 @dataclasses.dataclass(frozen=True)
-class TransformerConfig:
-  """A decoder-only network of T5 1.1 layers; fields as in `T5Config`."""
+class T5Config(LayerConfig):
+  """An encoder-decoder (arXiv 1910.10683).
 
-  vocab_size: int
-  dtype: str = 'float32'
-  emb_dim: int = 512
-  num_heads: int = 8
+  Attributes:
+    num_encoder_layers: layers of the encoder.
+    num_decoder_layers: layers of the decoder.
+  """
+
+  num_encoder_layers: int = 6
+  num_decoder_layers: int = 6
+
+
+@dataclasses.dataclass(frozen=True)
+class TransformerConfig(LayerConfig):
+  """A decoder-only network.
+
+  Attributes:
+    num_layers: layers.
+  """
+
   num_layers: int = 6
-  head_dim: int = 64
-  mlp_dim: int = 2048
-  mlp_activations: tuple[str, ...] = ('relu',)
-  dropout_rate: float = 0.1
-  logits_via_embedding: bool = False
-  float32_attention_logits: bool = False
-  num_relpos_buckets: int = 32
-  max_relpos_distance: int = 128
-  remat_policy: str = 'none'
 
   @property
   def num_decoder_layers(self) -> int:

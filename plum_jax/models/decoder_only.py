@@ -11,7 +11,6 @@ from typing import Any, cast
 import jax
 import jax.numpy as jnp
 
-from plum_jax.decoding.beam_search import beam_search
 from plum_jax.decoding.beam_search import BeamSearchResult
 from plum_jax.decoding.constraint_index import ConstraintIndex
 from plum_jax.models import generation
@@ -110,61 +109,44 @@ class DecoderOnlyModel:
     Returns:
       The items.
     """
-    network, num_users = self.network, batch['prompt_tokens'].shape[0]
     tokens, prefix_mask = generation.right_align(
         batch['prompt_tokens'], batch['prompt_lengths']
     )
     # The mask is read off the targets, where the start token is not 0.
     prompt_mask = prefix_mask.astype(jnp.int32)
-    logits, variables = network.apply(
+
+    def apply(variables, tokens, targets, **kwargs):
+      logits, changed = self.network.apply(
+          variables,
+          tokens,
+          targets,
+          enable_dropout=False,
+          mutable=['cache'],
+          **kwargs,
+      )
+      return logits, changed['cache']
+
+    logits, prefix_cache = apply(
         {'params': params},
         tokens,
         prompt_mask,
         decoder_causal_attention=(
             prompt_mask if self.inputs_bidirectional_attention else None
         ),
-        enable_dropout=False,
         prefill=True,
         last_only=True,
-        mutable=['cache'],
     )
-    prefix_cache = variables['cache']
-
-    def make_cache():
-      room = jnp.zeros((num_users, max(index.num_levels - 1, 1)), jnp.int32)
-      return network.apply(
-          {'params': params},
-          room,
-          room,
-          enable_dropout=False,
-          decode=True,
-          mutable=['cache'],
-      )[1]['cache']
-
-    def step(token_ids, state):
-      rows = token_ids.reshape(-1, 1)
-      logits, variables = network.apply(
-          {
-              'params': params,
-              'cache': generation.to_rows(state),
-              'prefix_cache': prefix_cache,
-          },
-          rows,
-          rows,
-          enable_dropout=False,
-          decode=True,
-          prefix_mask=prefix_mask,
-          mutable=['cache'],
-      )
-      return (
-          generation.log_probs(logits, num_users),
-          generation.to_beams(variables['cache'], num_users),
-      )
-
-    return beam_search(
-        generation.log_probs(logits, num_users)[:, 0],
-        generation.empty_state(make_cache),
-        step,
+    shared = {'params': params, 'prefix_cache': prefix_cache}
+    return generation.search(
+        logits,
+        lambda room: apply({'params': params}, room, room, decode=True)[1],
+        lambda rows, cache: apply(
+            {**shared, 'cache': cache},
+            rows,
+            rows,
+            decode=True,
+            prefix_mask=prefix_mask,
+        ),
         index,
         beam_size,
         excluded_item_ids,

@@ -11,7 +11,6 @@ from typing import Any, cast
 import jax
 import jax.numpy as jnp
 
-from plum_jax.decoding.beam_search import beam_search
 from plum_jax.decoding.beam_search import BeamSearchResult
 from plum_jax.decoding.constraint_index import ConstraintIndex
 from plum_jax.models import generation
@@ -106,7 +105,6 @@ class EncoderDecoderModel:
     """
     network = self.network
     inputs = jnp.asarray(batch['encoder_input_tokens'])
-    num_users = inputs.shape[0]
     encoded = network.apply(
         {'params': params},
         inputs,
@@ -115,7 +113,7 @@ class EncoderDecoderModel:
     )
 
     def decode(variables, tokens, targets, **kwargs):
-      return network.apply(
+      logits, changed = network.apply(
           variables,
           encoded,
           inputs,
@@ -126,39 +124,23 @@ class EncoderDecoderModel:
           method=network.decode,
           **kwargs,
       )
+      return logits, changed['cache']
 
-    start = jnp.zeros((num_users, 1), jnp.int32)
-    logits, variables = decode(
+    start = jnp.zeros((inputs.shape[0], 1), jnp.int32)
+    logits, prefix_cache = decode(
         {'params': params}, start, jnp.ones_like(start), prefill=True
     )
-    prefix_cache = variables['cache']
-
-    def make_cache():
-      room = jnp.zeros((num_users, max(index.num_levels - 1, 1)), jnp.int32)
-      return decode({'params': params}, room, room, decode=True)[1]['cache']
-
-    def step(token_ids, state):
-      rows = token_ids.reshape(-1, 1)
-      logits, variables = decode(
-          {
-              'params': params,
-              'cache': generation.to_rows(state),
-              'prefix_cache': prefix_cache,
-          },
-          rows,
-          rows,
-          decode=True,
-          prefix_mask=start == 0,
-      )
-      return (
-          generation.log_probs(logits, num_users),
-          generation.to_beams(variables['cache'], num_users),
-      )
-
-    return beam_search(
-        generation.log_probs(logits, num_users)[:, 0],
-        generation.empty_state(make_cache),
-        step,
+    shared = {'params': params, 'prefix_cache': prefix_cache}
+    return generation.search(
+        logits,
+        lambda room: decode({'params': params}, room, room, decode=True)[1],
+        lambda rows, cache: decode(
+            {**shared, 'cache': cache},
+            rows,
+            rows,
+            decode=True,
+            prefix_mask=start == 0,
+        ),
         index,
         beam_size,
         excluded_item_ids,

@@ -1,6 +1,6 @@
 # Copyright 2026 The PLUM-JAX Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What both models share in decoding: caches, rows and beams."""
+"""What both models share in decoding: caches, rows, beams and the search."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+
+from plum_jax.decoding.beam_search import beam_search
+from plum_jax.decoding.beam_search import BeamSearchResult
+from plum_jax.decoding.constraint_index import ConstraintIndex
 
 Cache = Any
 
@@ -86,3 +90,44 @@ def log_probs(logits: jax.Array, num_users: int) -> jax.Array:
   """Turns [rows, 1, vocab] into log-probabilities [batch, beam, vocab]."""
   values = jax.nn.log_softmax(logits.astype(jnp.float32), axis=-1)
   return values.reshape(num_users, -1, logits.shape[-1])
+
+
+def search(
+    logits: jax.Array,
+    make_cache: Callable[[jax.Array], Cache],
+    next_logits: Callable[[jax.Array, Cache], tuple[jax.Array, Cache]],
+    index: ConstraintIndex,
+    beam_size: int,
+    excluded_item_ids: jax.Array | None,
+) -> BeamSearchResult:
+  """Runs the beam search over a network.
+
+  Args:
+    logits: [batch, 1, vocab], of the first SID token.
+    make_cache: given tokens [batch, length], returns an empty cache with room
+      for as many; never run, only traced for its shapes.
+    next_logits: given tokens [batch * beam, 1] and the rows' cache, returns the
+      logits after them, [batch * beam, 1, vocab], and the cache with them.
+    index: the valid SIDs.
+    beam_size: see `decoding.beam_search`.
+    excluded_item_ids: see `decoding.beam_search`.
+
+  Returns:
+    The items.
+  """
+  num_users = logits.shape[0]
+
+  def step(token_ids, state):
+    logits, cache = next_logits(token_ids.reshape(-1, 1), to_rows(state))
+    return log_probs(logits, num_users), to_beams(cache, num_users)
+
+  # The last token of a SID is never fed back.
+  room = jnp.zeros((num_users, max(index.num_levels - 1, 1)), jnp.int32)
+  return beam_search(
+      log_probs(logits, num_users)[:, 0],
+      empty_state(lambda: make_cache(room)),
+      step,
+      index,
+      beam_size,
+      excluded_item_ids,
+  )

@@ -32,7 +32,7 @@ def _jitted(config, sizes, variables, embeddings, present, method):
 
 
 def _apply(module, variables, embeddings, present, method='__call__'):
-  return _jitted(
+  outputs = _jitted(
       module.config,
       module.modality_sizes,
       variables,
@@ -40,6 +40,9 @@ def _apply(module, variables, embeddings, present, method='__call__'):
       present,
       method,
   )
+  # JAX may read NumPy arguments where they lie, and later: a test that writes
+  # into them must not be faster. Gradients are taken through here too.
+  return jax.block_until_ready(outputs)
 
 
 def _small(sizes, **changes):

@@ -30,7 +30,7 @@ from plum_jax.semantic_ids import train_step
 STAGE = 'semantic_ids'
 TABLE_FILE = 'sid_table.parquet'
 QUALITY_FILE = 'quality.json'
-TOKENIZER_FOLDER = 'rqvae'
+TOKENIZER_FOLDER = 'tokenizer'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,13 +38,13 @@ class SemanticIdsConfig:
   """All that can be chosen about Semantic IDs.
 
   Attributes:
-    rqvae: sizes of the RQ-VAE.
-    training: how it is trained.
+    tokenizer: what learns the codes, and its sizes.
+    training: how an RQ-VAE is trained.
     modalities: which item embeddings to use; None for all.
     disambiguation_size: see `sid_table.make`.
   """
 
-  rqvae: rqvae.RqvaeConfig = rqvae.RqvaeConfig()
+  tokenizer: rqvae.RqvaeConfig = rqvae.RqvaeConfig()
   training: train_step.TrainConfig = train_step.TrainConfig()
   modalities: tuple[str, ...] | None = None
   disambiguation_size: int | None = None
@@ -63,8 +63,8 @@ def build(
 
   Args:
     directory: the folder to appear, with `sid_table.parquet`, `quality.json`
-      (see `quality.report`), `metrics.jsonl` (see `metrics_log`) and `rqvae/`
-      (see `tokenizer`).
+      (see `quality.report`), `metrics.jsonl` (see `metrics_log`) and
+      `tokenizer/` (see `tokenizer_files`).
     catalog_directory: of the stage `catalog`; its `items.parquet` names the
       items.
     embeddings_directory: of the stage `item_embeddings`, a row per item.
@@ -112,7 +112,7 @@ def _fill(
   """Makes everything that the stage leaves, in the folder `output`."""
   tokenizer = train.train(
       embeddings,
-      config=config.rqvae,
+      config=config.tokenizer,
       training=config.training,
       seed=seed,
       work_directory=work,

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 import dataclasses
 import functools
 from typing import NamedTuple
@@ -16,9 +15,8 @@ import jax.numpy as jnp
 
 from plum_jax.artifacts.errors import InputError
 from plum_jax.semantic_ids import residual_quantizer
-
-Embeddings = Mapping[str, jax.Array]
-Present = Mapping[str, jax.Array]
+from plum_jax.semantic_ids.tokenizer import Embeddings
+from plum_jax.semantic_ids.tokenizer import Present
 
 
 @dataclasses.dataclass(frozen=True)

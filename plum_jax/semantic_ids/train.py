@@ -22,7 +22,7 @@ from plum_jax.semantic_ids import inputs
 from plum_jax.semantic_ids import kmeans
 from plum_jax.semantic_ids import metrics_log
 from plum_jax.semantic_ids import rqvae
-from plum_jax.semantic_ids import tokenizer as tokenizers
+from plum_jax.semantic_ids import rqvae_tokenizer
 from plum_jax.semantic_ids import train_step
 from plum_jax.sharding import mesh as meshes
 
@@ -38,7 +38,7 @@ def train(
     work_directory: str | os.PathLike[str],
     mesh: jax.sharding.Mesh | None = None,
     device_bytes: int = batches.DEVICE_BYTES,
-) -> tokenizers.RqvaeTokenizer:
+) -> rqvae_tokenizer.RqvaeTokenizer:
   """Trains an RQ-VAE, or goes on where an interrupted run stopped.
 
   Args:
@@ -95,7 +95,7 @@ def train(
           log,
       )
   trained = {'params': state.params, 'statistics': variables['statistics']}
-  return tokenizers.RqvaeTokenizer(module, jax.device_get(trained))
+  return rqvae_tokenizer.RqvaeTokenizer(module, jax.device_get(trained))
 
 
 def _first_state(

@@ -15,6 +15,7 @@ import optax
 from plum_jax.artifacts.errors import InputError
 from plum_jax.semantic_ids import codebooks
 from plum_jax.semantic_ids import rqvae
+from plum_jax.semantic_ids import tokenizer
 
 OPTIMIZERS = ('adamw', 'adagrad')
 SCHEDULES = ('constant', 'cosine')
@@ -179,7 +180,7 @@ def train_steps(
     setup: Setup,
     state: TrainState,
     statistics: Any,
-    data: tuple[rqvae.Embeddings, rqvae.Present],
+    data: tuple[tokenizer.Embeddings, tokenizer.Present],
     rows: jax.Array,
 ) -> tuple[TrainState, StepMetrics]:
   """Runs many steps as one program.
@@ -221,7 +222,7 @@ def train_step(
     setup: Setup,
     state: TrainState,
     statistics: Any,
-    batch: tuple[rqvae.Embeddings, rqvae.Present],
+    batch: tuple[tokenizer.Embeddings, tokenizer.Present],
 ) -> tuple[TrainState, StepMetrics]:
   """Takes one gradient step and moves dead codes.
 

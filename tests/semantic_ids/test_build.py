@@ -15,11 +15,11 @@ from plum_jax.semantic_ids import build
 from plum_jax.semantic_ids import inputs
 from plum_jax.semantic_ids import rqvae
 from plum_jax.semantic_ids import sid_table
-from plum_jax.semantic_ids import tokenizer
+from plum_jax.semantic_ids import tokenizer_kinds
 from plum_jax.semantic_ids import train_step
 
 _CONFIG = build.SemanticIdsConfig(
-    rqvae=rqvae.RqvaeConfig((8, 4), (8,), 4),
+    tokenizer=rqvae.RqvaeConfig((8, 4), (8,), 4),
     training=train_step.TrainConfig(
         batch_size=32, epochs=4, kmeans_iterations=2
     ),
@@ -68,11 +68,11 @@ def test_build_leaves_table_tokenizer_quality_and_metrics(run_directory):
       'manifest.json',
       'metrics.jsonl',
       'quality.json',
-      'rqvae',
       'sid_table.parquet',
+      'tokenizer',
   ]
   table = sid_table.load(
-      folder / build.TABLE_FILE, tokenizer_directory=folder / 'rqvae'
+      folder / build.TABLE_FILE, tokenizer_directory=folder / 'tokenizer'
   )
   assert table.item_ids.to_pylist() == [f'i{i}' for i in range(50)]
   np.testing.assert_array_equal(table.codes[3], table.codes[7])
@@ -81,7 +81,7 @@ def test_build_leaves_table_tokenizer_quality_and_metrics(run_directory):
       table.rows_of_sids(table.full_codes), np.arange(50)
   )
   again = assign.assign(
-      tokenizer.load(folder / 'rqvae'),
+      tokenizer_kinds.load(folder / 'tokenizer'),
       inputs.load(run_directory / 'item_embeddings'),
   )
   np.testing.assert_array_equal(again.codes, table.codes)

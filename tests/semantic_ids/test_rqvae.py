@@ -9,7 +9,7 @@ import pytest
 
 from plum_jax.artifacts.errors import InputError
 from plum_jax.semantic_ids import rqvae
-from plum_jax.semantic_ids import tokenizer
+from plum_jax.semantic_ids import rqvae_tokenizer
 from plum_jax.sharding import axis_rules
 from plum_jax.sharding import mesh as meshes
 
@@ -60,7 +60,7 @@ def _small(sizes, **changes):
 
 def test_rqvae_of_one_modality_has_the_sizes_of_tiger():
   module = rqvae.Rqvae(rqvae.RqvaeConfig(), (('text', 768),))
-  params = tokenizer.variable_shapes(module)['params']
+  params = rqvae_tokenizer.variable_shapes(module)['params']
   shapes = {
       name: leaf.shape
       for name, leaf in flax.traverse_util.flatten_dict(params, sep='/').items()

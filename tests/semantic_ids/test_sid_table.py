@@ -140,7 +140,7 @@ def test_load_refuses_files_that_are_no_sid_table(tmp_path):
 
 def test_load_names_both_files_when_the_tokenizer_is_another(tmp_path):
   path = tmp_path / 'sid_table.parquet'
-  folder = tmp_path / 'rqvae'
+  folder = tmp_path / 'tokenizer'
   folder.mkdir()
   (folder / 'config.json').write_text('one')
   _make(tokenizer_hash=tokenizer.tokenizer_hash(folder)).save(path)

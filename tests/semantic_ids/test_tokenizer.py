@@ -11,7 +11,10 @@ from plum_jax.artifacts.errors import InputError
 from plum_jax.semantic_ids import assign
 from plum_jax.semantic_ids import inputs
 from plum_jax.semantic_ids import rqvae
+from plum_jax.semantic_ids import rqvae_tokenizer
 from plum_jax.semantic_ids import tokenizer as tokenizers
+from plum_jax.semantic_ids import tokenizer_files
+from plum_jax.semantic_ids import tokenizer_kinds
 from plum_jax.sharding import mesh as meshes
 
 _SIZES = (('text', 6), ('image', 3))
@@ -22,9 +25,9 @@ def _tokenizer(seed=0):
   generator = np.random.default_rng(seed)
   variables = jax.tree.map(
       lambda leaf: generator.normal(size=leaf.shape).astype(np.float32),
-      tokenizers.variable_shapes(module),
+      rqvae_tokenizer.variable_shapes(module),
   )
-  return tokenizers.RqvaeTokenizer(module, variables)
+  return rqvae_tokenizer.RqvaeTokenizer(module, variables)
 
 
 def _embeddings(num_items=100):
@@ -44,20 +47,20 @@ def _embeddings(num_items=100):
 _ASSIGN_AGAIN = """
 import sys
 import numpy as np
-from plum_jax.semantic_ids import assign, inputs, tokenizer
+from plum_jax.semantic_ids import assign, inputs, tokenizer_kinds
 folder = sys.argv[1]
 arrays = np.load(folder + '/embeddings.npz')
 embeddings = inputs.TokenizerInputs(
     {'text': arrays['text'], 'image': arrays['image']},
     {'text': arrays['text_present'], 'image': arrays['image_present']})
-result = assign.assign(tokenizer.load(folder + '/rqvae'), embeddings)
+result = assign.assign(tokenizer_kinds.load(folder + '/tokenizer'), embeddings)
 np.save(folder + '/codes.npy', result.codes)
 """
 
 
 def test_loaded_in_a_new_process_gives_identical_codes(tmp_path):
   tokenizer, embeddings = _tokenizer(), _embeddings()
-  tokenizer.save(tmp_path / 'rqvae')
+  tokenizer.save(tmp_path / 'tokenizer')
   np.savez(
       tmp_path / 'embeddings.npz',
       **embeddings.arrays,
@@ -80,11 +83,11 @@ def test_hash_tells_tokenizers_apart_and_not_the_time_of_saving(tmp_path):
 
 
 def test_load_refuses_what_is_no_tokenizer(tmp_path):
-  folder = tmp_path / 'rqvae'
+  folder = tmp_path / 'tokenizer'
   with pytest.raises(InputError, match='cannot be read'):
-    tokenizers.load(folder)
+    tokenizer_kinds.load(folder)
   _tokenizer().save(folder)
-  config = folder / tokenizers.CONFIG_FILE
+  config = folder / tokenizer_files.CONFIG_FILE
   text = config.read_text()
   for wrong, message in (
       (text.replace('"rqvae"', '"other"'), "of kind 'other'"),
@@ -93,12 +96,12 @@ def test_load_refuses_what_is_no_tokenizer(tmp_path):
   ):
     config.write_text(wrong)
     with pytest.raises(InputError, match=message):
-      tokenizers.load(folder)
+      tokenizer_kinds.load(folder)
   config.write_text(text)
-  parameters = folder / tokenizers.PARAMETERS_FILE
+  parameters = folder / tokenizer_files.PARAMETERS_FILE
   parameters.write_bytes(parameters.read_bytes()[:-10])
   with pytest.raises(InputError, match='cannot be read') as caught:
-    tokenizers.load(folder)
+    tokenizer_kinds.load(folder)
   assert str(folder) in str(caught.value)
 
 

@@ -10,7 +10,7 @@ from plum_jax.artifacts.errors import InputError
 from plum_jax.semantic_ids import batches
 from plum_jax.semantic_ids import inputs
 from plum_jax.semantic_ids import rqvae
-from plum_jax.semantic_ids import tokenizer
+from plum_jax.semantic_ids import rqvae_tokenizer
 from plum_jax.semantic_ids import train
 from plum_jax.semantic_ids import train_step
 from plum_jax.sharding import mesh as meshes
@@ -157,7 +157,7 @@ def test_train_steps_move_a_code_that_stays_unused():
   generator = np.random.default_rng(0)
   variables = jax.tree.map(
       lambda leaf: 0.1 * generator.normal(size=leaf.shape).astype(np.float32),
-      tokenizer.variable_shapes(module),
+      rqvae_tokenizer.variable_shapes(module),
   )
   variables['params']['codebook_1'][3] = 1e3
   training = _training()

@@ -59,7 +59,7 @@ def _prepare(run_dir, source_dir, seed=0):
 
 def _semantic_ids(run_dir, seed):
   config = SemanticIdsConfig(
-      rqvae=RqvaeConfig(
+      tokenizer=RqvaeConfig(
           codebook_sizes=(4, 4), hidden_sizes=(16,), latent_size=8
       ),
       training=SidTrainConfig(epochs=20, batch_size=24),

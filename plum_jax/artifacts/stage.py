@@ -1,6 +1,6 @@
 # Copyright 2026 The PLUM-JAX Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Running a stage: skip it, resume it or make it anew."""
+"""Running a stage: skip it, take it over, resume it or make it anew."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from typing import Any
 from plum_jax.artifacts import atomic
 from plum_jax.artifacts import manifest as manifests
 from plum_jax.artifacts import progress
+from plum_jax.artifacts import reuse
 
 _LOGGER = logging.getLogger('plum_jax')
 _WORK = 'work'
@@ -37,7 +38,8 @@ def run(
   always either absent, or finished with its manifest. What a long stage keeps
   for resuming (checkpoints, logs) lies in a work folder beside it, whose name
   holds a hash of inputs and parameters: a changed configuration never resumes
-  from another one's checkpoint.
+  from another one's checkpoint. Within `reuse.from_runs`, a matching artifact
+  of another run is taken over.
 
   Args:
     name: the stage's name.
@@ -68,10 +70,14 @@ def run(
   if found is not None and wanted.made_the_same(found):
     _LOGGER.info('%s: up to date, skipped (%s)', name, directory)
     return found
+  work = directory.parent / _WORK / f'{directory.name}-{_short_hash(wanted)}'
+  taken = reuse.take_over(wanted, directory)
+  if taken is not None:
+    shutil.rmtree(work, ignore_errors=True)
+    return taken
   begun = time.monotonic()
   _LOGGER.info('%s: started (%s)', name, directory)
   directory.parent.mkdir(parents=True, exist_ok=True)
-  work = directory.parent / _WORK / f'{directory.name}-{_short_hash(wanted)}'
   work.mkdir(parents=True, exist_ok=True)
   with atomic.write_directory(directory) as temporary:
     build(temporary, work)

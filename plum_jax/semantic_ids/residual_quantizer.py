@@ -33,9 +33,6 @@ class Quantized(NamedTuple):
 def nearest_codes(vectors: jax.Array, codebook: jax.Array) -> jax.Array:
   """Finds the codeword at the smallest Euclidean distance.
 
-  The product is computed in full float32 on every platform: a code that
-  depends on the rounding of bfloat16 would not survive a change of machine.
-
   Args:
     vectors: [batch, latent].
     codebook: [codebook_size, latent].
@@ -46,13 +43,49 @@ def nearest_codes(vectors: jax.Array, codebook: jax.Array) -> jax.Array:
   >>> nearest_codes(jnp.array([[0.9, 0.2]]), jnp.eye(2)).tolist()
   [0]
   """
-  # |v - e|² without |v|², which is the same for all codewords.
+  distances = code_distances(vectors, codebook)
+  return jnp.argmin(distances, axis=-1).astype(jnp.int32)
+
+
+def code_distances(vectors: jax.Array, codebook: jax.Array) -> jax.Array:
+  """Tells how far vectors are from the codewords, up to a shift.
+
+  The product is computed in full float32 on every platform: a code that
+  depends on the rounding of bfloat16 would not survive a change of machine.
+
+  Args:
+    vectors: [batch, latent].
+    codebook: [codebook_size, latent].
+
+  Returns:
+    [batch, codebook_size]: |v - e|² without |v|², which is the same for all
+    codewords.
+
+  >>> code_distances(jnp.array([[3.0, 0.0]]), jnp.eye(2)).tolist()
+  [[-5.0, 1.0]]
+  """
   products = jnp.matmul(
       vectors, codebook.T, precision=jax.lax.Precision.HIGHEST
   )
   norms = jnp.sum(jnp.square(codebook), axis=-1)
-  distances = norms[None, :] - 2 * products
-  return jnp.argmin(distances, axis=-1).astype(jnp.int32)
+  return norms[None, :] - 2 * products
+
+
+def last_level_distances(
+    z: jax.Array, codebooks: Sequence[jax.Array]
+) -> jax.Array:
+  """Tells how far items are from all codewords of the last level.
+
+  Args:
+    z: [batch, latent].
+    codebooks: one [codebook_size, latent] per level.
+
+  Returns:
+    [batch, size of the last codebook]: `code_distances` of what the levels
+    before left over.
+  """
+  residuals = quantize(z, codebooks).residuals
+  return code_distances(residuals[:, -1], codebooks[-1])
 
 
 def quantize(z: jax.Array, codebooks: Sequence[jax.Array]) -> Quantized:
@@ -94,6 +127,28 @@ def quantize(z: jax.Array, codebooks: Sequence[jax.Array]) -> Quantized:
       codewords=stacked,
       quantized=z + jax.lax.stop_gradient(total - z),
   )
+
+
+def first_levels(
+    z: jax.Array, codewords: jax.Array, kept_levels: jax.Array
+) -> jax.Array:
+  """Sums the codewords of the first levels, straight through to z.
+
+  Args:
+    z: [batch, latent], what was quantized.
+    codewords: [batch, num_levels, latent].
+    kept_levels: int scalar from 1 to num_levels, how many levels count.
+
+  Returns:
+    [batch, latent]. Its gradient goes to z and not to the codewords.
+
+  >>> words = jnp.array([[[4.0], [1.0], [0.5]]])
+  >>> first_levels(jnp.array([[5.0]]), words, jnp.array(2)).tolist()
+  [[5.0]]
+  """
+  kept = jnp.arange(codewords.shape[1]) < kept_levels
+  total = jnp.sum(jnp.where(kept[None, :, None], codewords, 0.0), axis=1)
+  return z + jax.lax.stop_gradient(total - z)
 
 
 def prefix_sums(codewords: jax.Array) -> jax.Array:

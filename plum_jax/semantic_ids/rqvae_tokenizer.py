@@ -14,6 +14,8 @@ import flax.traverse_util
 import jax
 import numpy as np
 
+from plum_jax.semantic_ids import codebooks
+from plum_jax.semantic_ids import residual_quantizer
 from plum_jax.semantic_ids import rqvae
 from plum_jax.semantic_ids import tokenizer as tokenizers
 from plum_jax.semantic_ids import tokenizer_files
@@ -30,6 +32,18 @@ def _assign(config, modality_sizes, variables, embeddings, present):
   # is of lower precision.
   with jax.default_matmul_precision('highest'):
     return module.apply(variables, embeddings, present, method='assign')
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _last_level_distances(
+    config, modality_sizes, variables, embeddings, present
+):
+  module = rqvae.Rqvae(config, modality_sizes)
+  with jax.default_matmul_precision('highest'):
+    z: Any = module.apply(variables, embeddings, present, method='encode')
+    return residual_quantizer.last_level_distances(
+        z, codebooks.of(variables['params'])
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +73,18 @@ class RqvaeTokenizer:
   ) -> tuple[jax.Array, jax.Array]:
     """Gives codes and errors of a batch; see `tokenizer.Tokenizer.assign`."""
     return _assign(
+        self.module.config,
+        self.modality_sizes,
+        self.variables,
+        embeddings,
+        present,
+    )
+
+  def last_level_distances(
+      self, embeddings: tokenizers.Embeddings, present: tokenizers.Present
+  ) -> jax.Array:
+    """Distances; see `tokenizer.Tokenizer.last_level_distances`."""
+    return _last_level_distances(
         self.module.config,
         self.modality_sizes,
         self.variables,

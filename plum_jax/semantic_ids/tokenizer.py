@@ -45,6 +45,21 @@ class Tokenizer(Protocol):
     """
     ...
 
+  def last_level_distances(
+      self, embeddings: Embeddings, present: Present
+  ) -> jax.Array:
+    """Tells how near a batch is to each code of the last level.
+
+    Args:
+      embeddings: [batch, dim] per modality.
+      present: bool [batch] per modality.
+
+    Returns:
+      [batch, codebook_sizes[-1]]; the nearer, the smaller. `assign` gives the
+      smallest, the lowest code on a tie.
+    """
+    ...
+
   def save(self, directory: str | os.PathLike[str]) -> None:
     """Writes the tokenizer as a folder; see `tokenizer_files.write`."""
     ...

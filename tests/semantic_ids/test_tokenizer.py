@@ -135,3 +135,19 @@ def test_assign_refuses_embeddings_that_do_not_fit():
   with pytest.raises(InputError, match='not finite') as caught:
     assign.assign(tokenizer, embeddings)
   assert 'row 70' in str(caught.value)
+
+
+def test_last_level_distances_are_smallest_at_the_codes_that_assign_gives():
+  tokenizer = _tokenizer()
+  batch = _embeddings().rows(slice(None))
+  codes, _ = tokenizer.assign(*batch)
+  distances = tokenizer.last_level_distances(*batch)
+  assert distances.shape == (100, 8)
+  np.testing.assert_array_equal(np.argmin(distances, axis=1), codes[:, -1])
+  # An absent image is not looked at.
+  arrays, present = batch
+  image = np.where(present['image'][:, None], arrays['image'], 9.0)
+  np.testing.assert_array_equal(
+      tokenizer.last_level_distances({**arrays, 'image': image}, present),
+      distances,
+  )

@@ -12,6 +12,9 @@ import shutil
 import uuid
 
 _TEMPORARY = '.partial-'
+# A folder cannot be renamed onto a full one: the older one is called this for
+# a moment, and gets its name back if the process was killed just then.
+_REPLACED = '.replaced-'
 
 
 def _temporary_path(path: pathlib.Path) -> pathlib.Path:
@@ -68,6 +71,7 @@ def write_directory(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
   """
   path = pathlib.Path(path)
   temporary = _temporary_path(path)
+  replaced = path.parent / f'{_REPLACED}{path.name}'
   temporary.mkdir()
   try:
     yield temporary
@@ -75,21 +79,41 @@ def write_directory(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
       if file.is_file():
         _sync(file)
     if path.exists():
-      replaced = _temporary_path(path)
+      if replaced.exists():
+        shutil.rmtree(replaced)
       path.replace(replaced)
-      temporary.replace(path)
-      shutil.rmtree(replaced)
-    else:
-      temporary.replace(path)
+    temporary.replace(path)
     _sync(path.parent)
   finally:
+    _restore_or_remove(replaced, path)
     if temporary.exists():
       shutil.rmtree(temporary)
 
 
+def _restore_or_remove(replaced: pathlib.Path, path: pathlib.Path) -> None:
+  """Gives a folder its name back, unless a new one has it."""
+  if not replaced.exists():
+    return
+  if path.exists():
+    shutil.rmtree(replaced)
+  else:
+    replaced.replace(path)
+
+
 def remove_leftovers(directory: str | os.PathLike[str]) -> None:
-  """Removes what a killed process left half-written in `directory`."""
-  for leftover in pathlib.Path(directory).glob(f'{_TEMPORARY}*'):
+  """Clears up what a killed process left half-done in `directory`.
+
+  What was half-written is removed; a folder that was just being replaced is
+  there again, the old one or the new one, and whole.
+
+  Args:
+    directory: where artifacts lie; it need not be there.
+  """
+  directory = pathlib.Path(directory)
+  for replaced in directory.glob(f'{_REPLACED}*'):
+    name = replaced.name.removeprefix(_REPLACED)
+    _restore_or_remove(replaced, directory / name)
+  for leftover in directory.glob(f'{_TEMPORARY}*'):
     if leftover.is_dir():
       shutil.rmtree(leftover)
     else:

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import errno
 import os
+import pathlib
+import shutil
 
 import pytest
 
@@ -55,3 +57,57 @@ def test_remove_leftovers_removes_only_what_is_half_written(tmp_path):
   (tmp_path / 'c').mkdir()
   atomic.remove_leftovers(tmp_path)
   assert os.listdir(tmp_path) == ['c']
+
+
+@pytest.mark.parametrize('last', range(1, 5))
+def test_folder_is_whole_wherever_its_replacement_is_killed(
+    tmp_path, monkeypatch, last
+):
+  with atomic.write_directory(tmp_path / 'a') as temporary:
+    (temporary / 'old.txt').write_text('old')
+  calls = 0
+
+  def killed_after(function):
+    def call(*args, **kwargs):
+      nonlocal calls
+      calls += 1
+      if calls > last:  # Nothing more happens, not even in a finally.
+        raise KeyboardInterrupt
+      return function(*args, **kwargs)
+
+    return call
+
+  with monkeypatch.context() as patch:
+    patch.setattr(pathlib.Path, 'replace', killed_after(pathlib.Path.replace))
+    patch.setattr(shutil, 'rmtree', killed_after(shutil.rmtree))
+    patch.setattr(os, 'fsync', lambda _: None)
+    try:
+      with atomic.write_directory(tmp_path / 'a') as temporary:
+        (temporary / 'new.txt').write_text('new')
+    except KeyboardInterrupt:
+      pass
+  atomic.remove_leftovers(tmp_path)
+  assert os.listdir(tmp_path) == ['a']
+  assert os.listdir(tmp_path / 'a') == ['old.txt' if last == 1 else 'new.txt']
+
+
+def test_write_directory_gives_the_old_folder_back_when_a_rename_fails(
+    tmp_path, monkeypatch
+):
+  with atomic.write_directory(tmp_path / 'a') as temporary:
+    (temporary / 'old.txt').write_text('old')
+  rename = pathlib.Path.replace
+
+  def fail_for_the_new_one(path, target):
+    if path.name.startswith('.partial-'):
+      raise OSError(errno.EIO, 'Input/output error')
+    return rename(path, target)
+
+  monkeypatch.setattr(pathlib.Path, 'replace', fail_for_the_new_one)
+  with (
+      pytest.raises(OSError, match='Input'),
+      atomic.write_directory(tmp_path / 'a') as new,
+  ):
+    (new / 'new.txt').write_text('new')
+  assert os.listdir(tmp_path) == ['a']
+  assert os.listdir(tmp_path / 'a') == ['old.txt']

@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 import dataclasses
+from typing import Any
 
 import jax
 import numpy as np
@@ -68,7 +68,7 @@ def assign(
     started = None
     if start is not None:
       stop = min(start + CHUNK_ITEMS, num_items)
-      batch = _pad(embeddings.rows(slice(start, stop)), mesh)
+      batch = padded(embeddings.rows(slice(start, stop)), mesh)
       started = start, stop, tokenizer.assign(*batch)
     if pending is not None:
       first, last, (chunk_codes, chunk_errors) = pending
@@ -97,20 +97,25 @@ def check_modalities(
     )
 
 
-def _pad(
-    batch: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]],
-    mesh: jax.sharding.Mesh | None,
-):
-  """Fills a chunk up to its fixed size, and puts it on the devices."""
+def padded(batch: Any, mesh: jax.sharding.Mesh | None) -> Any:
+  """Fills a chunk up to its fixed size, and puts it on the devices.
+
+  Args:
+    batch: a tree of arrays [n, ...], n at most `CHUNK_ITEMS`.
+    mesh: the mesh to spread it over; None for one device.
+
+  Returns:
+    The tree with arrays [CHUNK_ITEMS, ...], zeros after the first n rows.
+  """
 
   def pad(array):
     missing = CHUNK_ITEMS - len(array)
     return np.pad(array, ((0, missing), *((0, 0),) * (array.ndim - 1)))
 
-  padded = jax.tree.map(pad, batch)
+  filled = jax.tree.map(pad, batch)
   if mesh is None:
-    return padded
-  return jax.device_put(padded, meshes.batch_sharding(mesh))
+    return filled
+  return jax.device_put(filled, meshes.batch_sharding(mesh))
 
 
 def _check_finite(errors: np.ndarray, first: int, source: str) -> None:

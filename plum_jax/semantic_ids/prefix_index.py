@@ -67,6 +67,27 @@ class PrefixIndex:
     return np.where(found, self._rows[prefix], -1)
 
 
+def number_groups(codes: np.ndarray) -> np.ndarray:
+  """Numbers the distinct rows in ascending order.
+
+  Args:
+    codes: int [num_rows, num_levels], not negative; no level makes all rows
+      equal.
+
+  Returns:
+    int64 [num_rows]; equal rows have the same number.
+
+  >>> number_groups(np.array([[3, 0], [1, 2], [3, 0]])).tolist()
+  [1, 0, 1]
+  """
+  group = np.zeros(len(codes), np.int64)
+  # One level after another: all in one number may not fit 64 bits.
+  for level_codes in codes.T.astype(np.int64):
+    key = group * (int(level_codes.max(initial=0)) + 1) + level_codes
+    _, group = np.unique(key, return_inverse=True)
+  return group
+
+
 def rank_within_groups(codes: np.ndarray) -> np.ndarray:
   """Numbers rows of equal codes 0, 1, 2 ... in row order.
 

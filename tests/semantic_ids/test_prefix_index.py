@@ -41,3 +41,13 @@ def test_rank_within_groups_counts_earlier_equal_rows(rows):
   codes = np.array(rows, np.int32).reshape(-1, 3)
   expected = [rows[:i].count(row) for i, row in enumerate(rows)]
   assert prefix_index.rank_within_groups(codes).tolist() == expected
+
+
+@hypothesis.settings(max_examples=40, deadline=None)
+@hypothesis.given(_TUPLES)
+def test_number_groups_numbers_distinct_rows_in_ascending_order(rows):
+  distinct = sorted(set(rows))
+  codes = np.array(rows, np.int32).reshape(-1, 3)
+  expected = [distinct.index(row) for row in rows]
+  assert prefix_index.number_groups(codes).tolist() == expected
+  assert not np.any(prefix_index.number_groups(codes[:, :0]))

@@ -13,6 +13,7 @@ import numpy as np
 
 from plum_jax.artifacts import manifest
 from plum_jax.artifacts.errors import InputError
+from plum_jax.item_embeddings import row_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,13 +22,13 @@ class ItemEmbeddings:
 
   Attributes:
     name: name of the modality.
-    vectors: [num_items, dim] float32, memory-mapped, row i of item number i;
-      zeros where `present` is False.
+    vectors: [num_items, dim] float32, read from the file as rows are asked
+      for; row i of item number i, zeros where `present` is False.
     present: [num_items] bool, whether the item has this modality.
   """
 
   name: str
-  vectors: np.ndarray
+  vectors: row_file.RowFile
   present: np.ndarray
 
   @property
@@ -82,11 +83,11 @@ def load(
 
 
 def _open(directory: pathlib.Path, name: str) -> ItemEmbeddings:
-  """Maps the two files of one modality."""
+  """Opens the two files of one modality."""
   path = directory / f'{name}.npy'
   try:
-    vectors = np.load(path, mmap_mode='r')
-    present = np.load(directory / f'{name}.present.npy', mmap_mode='r')
+    vectors = row_file.RowFile(path)
+    present = np.load(directory / f'{name}.present.npy', allow_pickle=False)
   except (OSError, ValueError) as error:
     raise InputError(
         f'The embeddings cannot be read: {error}.',

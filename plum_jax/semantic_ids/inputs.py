@@ -11,9 +11,12 @@ import os
 import numpy as np
 
 from plum_jax.artifacts.errors import InputError
+from plum_jax.item_embeddings import row_file
 from plum_jax.item_embeddings import store
 
 _CHUNK_ROWS = 8_192
+# Both give rows as a new array, by a range or by their numbers.
+Rows = np.ndarray | row_file.RowFile
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,13 +24,14 @@ class TokenizerInputs:
   """Embeddings of all items, one array per modality.
 
   Attributes:
-    arrays: float [num_items, dim] per modality; usually memory maps.
+    arrays: float [num_items, dim] per modality, in memory or in a file. One
+      goes through them by `rows` in pieces, so that memory holds a piece.
     present: bool [num_items] per modality; False where an item lacks it, and
       its row is then ignored.
     source: where they come from, for messages.
   """
 
-  arrays: Mapping[str, np.ndarray]
+  arrays: Mapping[str, Rows]
   present: Mapping[str, np.ndarray]
   source: str = 'embeddings'
 
@@ -87,14 +91,14 @@ def from_array(array: np.ndarray, name: str = 'text') -> TokenizerInputs:
 def load(
     directory: str | os.PathLike[str], modalities: Sequence[str] | None = None
 ) -> TokenizerInputs:
-  """Maps the embeddings that the stage `item_embeddings` left.
+  """Opens the embeddings that the stage `item_embeddings` left.
 
   Args:
     directory: the artifact's folder.
     modalities: which to use, in this order; None for all.
 
   Returns:
-    Memory-mapped embeddings.
+    The embeddings, of which nothing is read yet.
 
   Raises:
     InputError: see `item_embeddings.store.load`; or the arrays have different
@@ -103,10 +107,7 @@ def load(
   loaded = store.load(directory, modalities)
   return TokenizerInputs(
       arrays={name: modality.vectors for name, modality in loaded.items()},
-      present={
-          name: np.asarray(modality.present)
-          for name, modality in loaded.items()
-      },
+      present={name: modality.present for name, modality in loaded.items()},
       source=str(directory),
   )
 
@@ -191,7 +192,7 @@ def _check_presence(embeddings: TokenizerInputs) -> None:
 
 
 def _chunks(
-    array: np.ndarray, present: np.ndarray
+    array: Rows, present: np.ndarray
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
   """Gives (first row, float64 rows that are present, mask) per chunk."""
   for start in range(0, len(array), _CHUNK_ROWS):

@@ -44,8 +44,10 @@ def test_build_embeds_the_text_of_each_item(run, write_items, tiny_bert):
   np.testing.assert_array_equal(text.present, [True, False, True])
   encoder = encoders.TextEncoder(tiny_bert.path)
   expected = encoder.encode(['title: red nail. brand: a', 'title: opera'])
-  np.testing.assert_allclose(text.vectors[[0, 2]], expected, rtol=0, atol=2e-6)
-  np.testing.assert_array_equal(text.vectors[1], np.zeros(16))
+  np.testing.assert_allclose(
+      text.vectors[np.array([0, 2])], expected, rtol=0, atol=2e-6
+  )
+  np.testing.assert_array_equal(text.vectors[1:2], np.zeros((1, 16)))
 
 
 def test_build_keeps_several_modalities_in_their_order(

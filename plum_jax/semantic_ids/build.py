@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 import dataclasses
 import json
 import os
 import pathlib
 import shutil
+from typing import Any
 
 import jax
 import pyarrow as pa
@@ -26,6 +28,9 @@ from plum_jax.semantic_ids import sid_table
 from plum_jax.semantic_ids import tokenizer as tokenizers
 from plum_jax.semantic_ids import train
 from plum_jax.semantic_ids import train_step
+from plum_jax.semantic_ids.co_occurrence import CoOccurrence
+from plum_jax.semantic_ids.co_occurrence import Partners
+from plum_jax.semantic_ids.partner_source import PartnerSource
 
 STAGE = 'semantic_ids'
 TABLE_FILE = 'sid_table.parquet'
@@ -40,12 +45,14 @@ class SemanticIdsConfig:
   Attributes:
     tokenizer: what learns the codes, and its sizes.
     training: how an RQ-VAE is trained.
+    co_occurrence: where its contrastive loss finds partners of items.
     modalities: which item embeddings to use; None for all.
     disambiguation_size: see `sid_table.make`.
   """
 
   tokenizer: rqvae.RqvaeConfig = rqvae.RqvaeConfig()
   training: train_step.TrainConfig = train_step.TrainConfig()
+  co_occurrence: CoOccurrence = CoOccurrence()
   modalities: tuple[str, ...] | None = None
   disambiguation_size: int | None = None
 
@@ -57,6 +64,8 @@ def build(
     embeddings_directory: str | os.PathLike[str],
     config: SemanticIdsConfig,
     seed: int,
+    split: str = 'leave_one_out',
+    split_options: Mapping[str, Any] | None = None,
     mesh: jax.sharding.Mesh | None = None,
 ) -> manifest.Manifest:
   """Trains a tokenizer and gives every item of the catalog a Semantic ID.
@@ -70,31 +79,52 @@ def build(
     embeddings_directory: of the stage `item_embeddings`, a row per item.
     config: what to make.
     seed: of all that is random.
+    split: `leave_one_out` or `by_time`; its training windows alone tell which
+      items occur together. Not read without a contrastive loss.
+    split_options: keyword arguments of the split; see `catalog.splits`.
     mesh: the mesh to train and assign on; None for one device.
 
   Returns:
     The manifest of what is there now.
 
   Raises:
-    InputError: the embeddings cannot be used or do not fit the catalog.
+    InputError: the embeddings cannot be used or do not fit the catalog, or the
+      contrastive loss finds no items that occur together.
   """
+  source = None
+  if (
+      isinstance(config.tokenizer, rqvae.RqvaeConfig)
+      and config.tokenizer.contrastive
+  ):
+    source = PartnerSource(
+        config.co_occurrence, catalog_directory, split, split_options or {}
+    )
   # As JSON reads them again: lists, not tuples.
   parameters = json.loads(json.dumps(dataclasses.asdict(config)))
   # Changes nothing about the result.
   del parameters['training']['checkpoint_seconds']
+  # Without a contrastive loss, changed interactions train nothing anew.
+  del parameters['co_occurrence']
+  if source is not None:
+    parameters['partners'] = source.parameters()
   items_path = pathlib.Path(catalog_directory) / 'items.parquet'
 
   def make(output: pathlib.Path, work: pathlib.Path) -> None:
     embeddings = inputs.load(embeddings_directory, config.modalities)
     item_ids = _read_item_ids(items_path)
     _check_same_items(item_ids, items_path, embeddings)
-    _fill(output, work, item_ids, embeddings, config, seed, mesh)
+    partners = None if source is None else source.load()
+    _fill(output, work, item_ids, embeddings, config, seed, partners, mesh)
 
   return stage.run(
       STAGE,
       directory,
       make,
-      inputs={'items': items_path, 'item_embeddings': embeddings_directory},
+      inputs={
+          'items': items_path,
+          'item_embeddings': embeddings_directory,
+          **({} if source is None else source.inputs()),
+      },
       parameters=parameters,
       seed=seed,
   )
@@ -107,6 +137,7 @@ def _fill(
     embeddings: inputs.TokenizerInputs,
     config: SemanticIdsConfig,
     seed: int,
+    partners: Partners | None,
     mesh: jax.sharding.Mesh | None,
 ) -> None:
   """Makes everything that the stage leaves, in the folder `output`."""
@@ -116,6 +147,7 @@ def _fill(
       training=config.training,
       seed=seed,
       work_directory=work,
+      partners=partners,
       mesh=mesh,
   )
   tokenizer.save(output / TOKENIZER_FOLDER)

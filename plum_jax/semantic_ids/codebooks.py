@@ -1,6 +1,6 @@
 # Copyright 2026 The PLUM-JAX Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The codebooks among an RQ-VAE's parameters; moving codes that died."""
+"""Codebooks: their sizes, their place among parameters, codes that died."""
 
 from __future__ import annotations
 
@@ -9,6 +9,43 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+
+from plum_jax.artifacts.errors import InputError
+
+
+def multi_resolution(
+    first_size: int = 2048, num_levels: int = 5
+) -> tuple[int, ...]:
+  """Sizes that halve from level to level: first_size / 2^(l-1), l from 1.
+
+  Coarse levels, whose items are many and far apart, get more codes than late
+  ones (PLUM, section on Semantic IDs; its sizes are the defaults).
+
+  Args:
+    first_size: codes of the first level.
+    num_levels: how many levels.
+
+  Returns:
+    Codes per level.
+
+  Raises:
+    InputError: a size would not be whole, or would be less than 2.
+
+  >>> multi_resolution()
+  (2048, 1024, 512, 256, 128)
+  >>> multi_resolution(256, 3)
+  (256, 128, 64)
+  """
+  shrinks = 2 ** (max(num_levels, 1) - 1)
+  if num_levels < 1 or first_size % shrinks or first_size // shrinks < 2:
+    raise InputError(
+        f'{num_levels} levels cannot begin with {first_size} codes and halve.',
+        where='codebooks.multi_resolution',
+        expected='at least one level, and whole sizes of at least 2: a '
+        f'multiple of {shrinks} codes, at least {2 * shrinks}',
+        fix='Choose another first_size, or fewer levels.',
+    )
+  return tuple(first_size // 2**level for level in range(num_levels))
 
 
 def of(params: Any) -> tuple[jax.Array, ...]:

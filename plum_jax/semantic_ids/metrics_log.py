@@ -70,8 +70,9 @@ def lines_of_call(
     epoch_steps: steps per epoch.
 
   Returns:
-    One record per group: `step` and `epoch` reached; `loss`, `reconstruction`
-    and `quantization`, means over the group's items; `resets`, the dead codes
+    One record per group: `step` and `epoch` reached; `loss`, `reconstruction`,
+    `quantization` and, where there is one, `contrastive` (before its weight),
+    means over the group's items and partners; `resets`, the dead codes
     that were moved; and per level `usage_level_<l>`, the share of codes that
     an item took, and `perplexity_level_<l>`.
   """
@@ -82,6 +83,8 @@ def lines_of_call(
       'quantization': np.asarray(metrics.quantization),
       'resets': np.asarray(metrics.resets),
   }
+  if metrics.contrastive is not None:
+    columns['contrastive'] = np.asarray(metrics.contrastive)
   for level, level_counts in enumerate(counts, start=1):
     columns[f'usage_level_{level}'] = np.mean(level_counts > 0, axis=-1)
     columns[f'perplexity_level_{level}'] = perplexity(level_counts)

@@ -33,6 +33,14 @@ class RqvaeConfig:
       mean squared norm of its vectors is 1. Learning rates then mean the same
       for all embeddings, and reconstruction error is the share of variance
       that is lost: our choice, no source states its input scaling.
+    progressive_masking: decode only the first r levels, r drawn anew from 1
+      to L in each training step (PLUM, section on Semantic IDs), so that early
+      levels learn to say the most.
+    contrastive_weight: weight of the loss that draws the Semantic IDs of items
+      together that occur together; 0 is without. PLUM states no weight.
+    projection_size: width of the projection that this loss compares; PLUM
+      states none.
+    temperature: what its products are divided by; PLUM states none.
   """
 
   codebook_sizes: tuple[int, ...] = (256, 256, 256)
@@ -40,6 +48,10 @@ class RqvaeConfig:
   latent_size: int = 32
   beta: float = 0.25
   standardize: bool = True
+  progressive_masking: bool = False
+  contrastive_weight: float = 0.0
+  projection_size: int = 32
+  temperature: float = 0.1
 
   def __post_init__(self):
     for name in ('codebook_sizes', 'hidden_sizes'):
@@ -49,15 +61,22 @@ class RqvaeConfig:
         _refuse(name, sizes, 'positive numbers')
     if not self.codebook_sizes:
       _refuse('codebook_sizes', self.codebook_sizes, 'at least one level')
-    if self.latent_size < 1:
-      _refuse('latent_size', self.latent_size, 'a positive number')
-    if self.beta < 0:
-      _refuse('beta', self.beta, 'a number of at least 0')
+    for name in ('latent_size', 'projection_size', 'temperature'):
+      if not getattr(self, name) > 0:
+        _refuse(name, getattr(self, name), 'a positive number')
+    for name in ('beta', 'contrastive_weight'):
+      if not getattr(self, name) >= 0:
+        _refuse(name, getattr(self, name), 'a number of at least 0')
 
   @property
   def num_levels(self) -> int:
     """Number of levels, without the disambiguation code."""
     return len(self.codebook_sizes)
+
+  @property
+  def contrastive(self) -> bool:
+    """Whether training reads which items occur together."""
+    return self.contrastive_weight > 0
 
 
 def _refuse(name: str, value: object, expected: str) -> None:
@@ -70,10 +89,11 @@ def _refuse(name: str, value: object, expected: str) -> None:
 
 
 class Losses(NamedTuple):
-  """Losses of each item, [batch]; their sum is what training minimises.
+  """Losses of each item, [batch], that need no other item.
 
   Attributes:
-    reconstruction: sum over modalities of ||x_m - x̂_m||².
+    reconstruction: sum over modalities of ||x_m - x̂_m||², decoded from the
+      first levels alone where later ones are masked.
     quantization: codebook and commitment loss over all levels.
   """
 
@@ -88,11 +108,16 @@ class Outputs(NamedTuple):
     z: [batch, latent], the encoded items before quantization.
     quantized: codes, residuals, codewords and straight-through sum.
     losses: per item.
+    reconstruction_error: [batch], the reconstruction loss of all levels.
+    projected: [batch, projection], the quantized items as the contrastive loss
+      compares them; None where there is none.
   """
 
   z: jax.Array
   quantized: residual_quantizer.Quantized
   losses: Losses
+  reconstruction_error: jax.Array
+  projected: jax.Array | None = None
 
 
 class Mlp(nn.Module):
@@ -182,6 +207,10 @@ class Rqvae(nn.Module):
           )
           for name, _ in self.modality_sizes
       }
+    if config.contrastive:
+      self.contrastive_head = Mlp(
+          (config.projection_size,), 'latent', 'embed', name='contrastive_head'
+      )
     self.codebooks = tuple(
         partitioning.param_with_axes(
             f'codebook_{level + 1}',
@@ -252,12 +281,19 @@ class Rqvae(nn.Module):
         name: self.decoders[name](quantized) for name, _ in self.modality_sizes
     }
 
-  def __call__(self, embeddings: Embeddings, present: Present) -> Outputs:
+  def __call__(
+      self,
+      embeddings: Embeddings,
+      present: Present,
+      kept_levels: jax.Array | None = None,
+  ) -> Outputs:
     """Encodes, quantizes and decodes.
 
     Args:
       embeddings: [batch, dim] per modality.
       present: bool [batch] per modality.
+      kept_levels: int scalar, how many levels to decode for the loss; None for
+        all.
 
     Returns:
       See `Outputs`.
@@ -265,15 +301,30 @@ class Rqvae(nn.Module):
     targets = self.standardize(embeddings, present)
     z = self._encode(targets, present)
     quantized = residual_quantizer.quantize(z, self.codebooks)
-    losses = Losses(
-        reconstruction=reconstruction_error(
-            targets, self.decode(quantized.quantized), present
-        ),
-        quantization=residual_quantizer.quantization_loss(
-            quantized, self.config.beta
-        ),
+    error = reconstruction_error(
+        targets, self.decode(quantized.quantized), present
     )
-    return Outputs(z=z, quantized=quantized, losses=losses)
+    reconstruction = error
+    if kept_levels is not None:
+      kept = residual_quantizer.first_levels(
+          z, quantized.codewords, kept_levels
+      )
+      reconstruction = reconstruction_error(targets, self.decode(kept), present)
+    projected = None
+    if self.config.contrastive:
+      projected = self.contrastive_head(quantized.quantized)
+    return Outputs(
+        z=z,
+        quantized=quantized,
+        losses=Losses(
+            reconstruction=reconstruction,
+            quantization=residual_quantizer.quantization_loss(
+                quantized, self.config.beta
+            ),
+        ),
+        reconstruction_error=error,
+        projected=projected,
+    )
 
   def assign(
       self, embeddings: Embeddings, present: Present

@@ -17,6 +17,7 @@ from plum_jax.artifacts import checkpoints
 from plum_jax.artifacts import progress
 from plum_jax.artifacts.errors import InputError
 from plum_jax.semantic_ids import batches
+from plum_jax.semantic_ids import co_occurrence
 from plum_jax.semantic_ids import codebooks
 from plum_jax.semantic_ids import inputs
 from plum_jax.semantic_ids import kmeans
@@ -27,6 +28,7 @@ from plum_jax.semantic_ids import train_step
 from plum_jax.sharding import mesh as meshes
 
 _CHECKPOINTS = 'checkpoints'
+_SHOWN = ('loss', 'reconstruction', 'contrastive')
 
 
 def train(
@@ -36,6 +38,7 @@ def train(
     training: train_step.TrainConfig,
     seed: int,
     work_directory: str | os.PathLike[str],
+    partners: co_occurrence.Partners | None = None,
     mesh: jax.sharding.Mesh | None = None,
     device_bytes: int = batches.DEVICE_BYTES,
 ) -> rqvae_tokenizer.RqvaeTokenizer:
@@ -49,6 +52,8 @@ def train(
     work_directory: holds checkpoints and `metrics.jsonl` (see `metrics_log`);
       what an interrupted run left there is continued, and the result equals
       that of an uninterrupted run to the bit.
+    partners: what draws a partner for each item; needed for the contrastive
+      loss, and read for it alone.
     mesh: batches are cut over its axes `data` and `fsdp`; parameters, a few
       megabytes, are whole on every device. None for one device.
     device_bytes: embeddings up to this size lie on every device for the whole
@@ -59,16 +64,18 @@ def train(
 
   Raises:
     InputError: embeddings that cannot be learned from, fewer items than codes,
-      or a loss that is no longer finite.
+      a contrastive loss without partners, or a loss that is no longer finite.
   """
   statistics = inputs.check_and_measure(embeddings)
   check_enough_items(embeddings, config, training)
+  partners = _needed_partners(config, partners)
   module = rqvae.Rqvae(config, embeddings.modality_sizes)
   plan = batches.make_plan(
       embeddings,
       batch_size=training.batch_size,
       epochs=training.epochs,
       seed=seed,
+      partners=partners is not None,
       mesh=mesh,
       device_bytes=device_bytes,
   )
@@ -90,12 +97,28 @@ def train(
           plan,
           _place(state, mesh),
           _place(variables['statistics'], mesh),
-          batches.Feeder(embeddings, plan, mesh),
+          batches.Feeder(embeddings, plan, mesh, partners),
           saved,
           log,
       )
   trained = {'params': state.params, 'statistics': variables['statistics']}
   return rqvae_tokenizer.RqvaeTokenizer(module, jax.device_get(trained))
+
+
+def _needed_partners(
+    config: rqvae.RqvaeConfig, partners: co_occurrence.Partners | None
+) -> co_occurrence.Partners | None:
+  """Returns the partners if the configuration asks for them."""
+  if not config.contrastive:
+    return None
+  if partners is None:
+    raise InputError(
+        'The contrastive loss has no partners to compare items with.',
+        where=f'RqvaeConfig.contrastive_weight = {config.contrastive_weight}',
+        expected='co_occurrence.HistoryPartners or PairPartners',
+        fix='Give partners, or set contrastive_weight = 0.',
+    )
+  return partners
 
 
 def _first_state(
@@ -229,6 +252,9 @@ def _run(
 ) -> train_step.TrainState:
   """Runs all calls that are left, recording and saving as they go."""
   first = int(state.step)
+  key = None
+  if setup.config.progressive_masking:
+    key = jax.random.fold_in(jax.random.key(plan.seed), 2)
   report = progress.Progress(
       'semantic_ids: train', plan.total_steps, 'steps', start=first
   )
@@ -242,14 +268,14 @@ def _run(
     _check_finite(last, log.path)
     report.update(
         int(last['step']),
-        {name: last[name] for name in ('loss', 'reconstruction')},
+        {name: last[name] for name in _SHOWN if name in last},
     )
 
   pending = None
   saved_at = time.monotonic()
   for step in range(first, plan.total_steps, plan.call_steps):
     state, metrics = train_step.train_steps(
-        setup, state, statistics, *feeder(step)
+        setup, state, statistics, *feeder(step), key
     )
     # The figures of the call before: the device already works on this one.
     if pending is not None:

@@ -13,7 +13,9 @@ import jax.numpy as jnp
 import optax
 
 from plum_jax.artifacts.errors import InputError
+from plum_jax.semantic_ids import batches
 from plum_jax.semantic_ids import codebooks
+from plum_jax.semantic_ids import contrastive
 from plum_jax.semantic_ids import rqvae
 from plum_jax.semantic_ids import tokenizer
 
@@ -99,14 +101,17 @@ class TrainState(NamedTuple):
 
 
 class StepMetrics(NamedTuple):
-  """Figures of one or several steps.
+  """Figures of one or several steps; means are over items and partners.
 
   Attributes:
-    loss: mean total loss of an item.
-    reconstruction: mean reconstruction loss of an item.
-    quantization: mean codebook and commitment loss of an item.
-    counts: int32 [codebook_size] per level: how many items took each code.
+    loss: mean total loss, nothing masked.
+    reconstruction: mean reconstruction loss, nothing masked.
+    quantization: mean codebook and commitment loss.
+    counts: int32 [codebook_size] per level: how many items took each code, not
+      counting partners, so that an epoch counts each item once.
     resets: how many codes were dead and moved.
+    contrastive: mean contrastive loss before its weight, 0 for items without
+      partner; None where there is none.
   """
 
   loss: jax.Array
@@ -114,6 +119,7 @@ class StepMetrics(NamedTuple):
   quantization: jax.Array
   counts: tuple[jax.Array, ...]
   resets: jax.Array
+  contrastive: jax.Array | None = None
 
 
 def make_optimizer(
@@ -181,7 +187,8 @@ def train_steps(
     state: TrainState,
     statistics: Any,
     data: tuple[tokenizer.Embeddings, tokenizer.Present],
-    rows: jax.Array,
+    rows: batches.Rows,
+    key: jax.Array | None = None,
 ) -> tuple[TrainState, StepMetrics]:
   """Runs many steps as one program.
 
@@ -191,6 +198,7 @@ def train_steps(
     statistics: the module's collection of that name.
     data: embeddings [n, dim] and present [n], per modality.
     rows: int32 [groups, steps, batch], which rows of `data` make each batch.
+    key: a PRNG key, needed for progressive masking alone.
 
   Returns:
     The new state, and the metrics of each group, leading dimension `groups`.
@@ -200,10 +208,13 @@ def train_steps(
   def step(state, rows):
     if place is not None:
       rows = jax.lax.with_sharding_constraint(rows, place)
-    batch = jax.tree.map(lambda array: jnp.take(array, rows, axis=0), data)
+    item_ids = _beside_each_other(rows)
+    # A partner that is not there: any row will do, it counts for nothing.
+    taken = rows.items if rows.partners is None else jnp.maximum(item_ids, 0)
+    batch = jax.tree.map(lambda array: jnp.take(array, taken, axis=0), data)
     if place is not None:
       batch = jax.lax.with_sharding_constraint(batch, place)
-    return train_step(setup, state, statistics, batch)
+    return train_step(setup, state, statistics, batch, item_ids, key)
 
   def group(state, rows):
     state, metrics = jax.lax.scan(step, state, rows)
@@ -213,9 +224,18 @@ def train_steps(
         quantization=jnp.mean(metrics.quantization),
         counts=tuple(jnp.sum(counts, axis=0) for counts in metrics.counts),
         resets=jnp.sum(metrics.resets),
+        # None stays None.
+        contrastive=jax.tree.map(jnp.mean, metrics.contrastive),
     )
 
   return jax.lax.scan(group, state, rows)
+
+
+def _beside_each_other(rows: batches.Rows) -> jax.Array:
+  """Puts each partner behind its item, [2 * batch]; cuts no pair in two."""
+  if rows.partners is None:
+    return rows.items
+  return jnp.stack([rows.items, rows.partners], axis=1).reshape(-1)
 
 
 def train_step(
@@ -223,48 +243,118 @@ def train_step(
     state: TrainState,
     statistics: Any,
     batch: tuple[tokenizer.Embeddings, tokenizer.Present],
+    item_ids: jax.Array,
+    key: jax.Array | None = None,
 ) -> tuple[TrainState, StepMetrics]:
   """Takes one gradient step and moves dead codes.
+
+  L = L_recon + L_rq + weight * L_con (PLUM, section on Semantic IDs), each a
+  mean over items and partners.
 
   Args:
     setup: what is trained, and how.
     state: before the step.
     statistics: the module's collection of that name.
-    batch: embeddings [batch, dim] and present [batch], per modality.
+    batch: embeddings [n, dim] and present [n], per modality; with the
+      contrastive loss n is 2 * batch_size, each partner behind its item.
+    item_ids: int32 [n], equal for equal items; -1 for a partner that is not
+      there.
+    key: a PRNG key, needed for progressive masking alone.
 
   Returns:
     The state after the step, and its metrics.
   """
-  module = rqvae.Rqvae(setup.config, setup.modality_sizes)
+  config = setup.config
+  module = rqvae.Rqvae(config, setup.modality_sizes)
   optimizer = make_optimizer(setup.training, setup.total_steps)
+  kept_levels = _draw_levels(config, state.step, key)
+  mean = functools.partial(_mean, config, item_ids)
 
   def loss_fn(params):
     outputs = cast(
         rqvae.Outputs,
-        module.apply({'params': params, 'statistics': statistics}, *batch),
+        module.apply(
+            {'params': params, 'statistics': statistics}, *batch, kept_levels
+        ),
     )
-    losses = rqvae.Losses(*(jnp.mean(loss) for loss in outputs.losses))
-    return losses.reconstruction + losses.quantization, (losses, outputs)
+    losses = rqvae.Losses(*(mean(loss) for loss in outputs.losses))
+    loss = losses.reconstruction + losses.quantization
+    con = None
+    if outputs.projected is not None:
+      con = mean(
+          contrastive.info_nce(outputs.projected, item_ids, config.temperature)
+      )
+      loss += config.contrastive_weight * con
+    return loss, (losses, con, outputs)
 
-  (loss, (losses, outputs)), gradients = jax.value_and_grad(
+  (loss, (losses, con, outputs)), gradients = jax.value_and_grad(
       loss_fn, has_aux=True
   )(state.params)
   updates, opt_state = optimizer.update(
       gradients, state.opt_state, state.params
   )
   params = optax.apply_updates(state.params, updates)
-  counts = tuple(
-      jnp.bincount(outputs.quantized.codes[:, level], length=len(idle))
-      for level, idle in enumerate(state.idle_steps)
-  )
   updated = TrainState(params, opt_state, state.idle_steps, state.step + 1)
+  counts, partner_counts = _count(config, state, outputs, item_ids)
+  residuals = outputs.quantized.residuals
   updated, resets = _revive(
-      setup.training, optimizer, updated, counts, outputs.quantized.residuals
+      setup.training,
+      optimizer,
+      updated,
+      tuple(map(jnp.add, counts, partner_counts)) if partner_counts else counts,
+      residuals[::2] if config.contrastive else residuals,
   )
-  metrics = StepMetrics(
-      loss, losses.reconstruction, losses.quantization, counts, resets
+  error = losses.reconstruction
+  if kept_levels is not None:
+    error = mean(outputs.reconstruction_error)
+    loss += error - losses.reconstruction
+  return updated, StepMetrics(
+      loss, error, losses.quantization, counts, resets, con
   )
-  return updated, metrics
+
+
+def _draw_levels(
+    config: rqvae.RqvaeConfig, step: jax.Array, key: jax.Array | None
+) -> jax.Array | None:
+  """Draws how many levels a step decodes; None for all."""
+  if not config.progressive_masking:
+    return None
+  if key is None:
+    raise ValueError('Progressive masking needs a key.')
+  # Of the step alone: a resumed run draws the same.
+  key = jax.random.fold_in(key, step)
+  return jax.random.randint(key, (), 1, config.num_levels + 1)
+
+
+def _mean(
+    config: rqvae.RqvaeConfig, item_ids: jax.Array, values: jax.Array
+) -> jax.Array:
+  """Averages over the rows that exist."""
+  if not config.contrastive:
+    return jnp.mean(values)
+  exists = item_ids >= 0
+  return jnp.sum(jnp.where(exists, values, 0.0)) / jnp.sum(exists)
+
+
+def _count(
+    config: rqvae.RqvaeConfig,
+    state: TrainState,
+    outputs: rqvae.Outputs,
+    item_ids: jax.Array,
+) -> tuple[tuple[jax.Array, ...], tuple[jax.Array, ...]]:
+  """Counts the codes of items, and those of partners, per level."""
+
+  def count(codes, weights=None):
+    return tuple(
+        jnp.bincount(codes[:, level], weights=weights, length=len(idle))
+        for level, idle in enumerate(state.idle_steps)
+    )
+
+  codes = outputs.quantized.codes
+  if not config.contrastive:
+    return count(codes), ()
+  exists = (item_ids[1::2] >= 0).astype(jnp.int32)
+  return count(codes[::2]), count(codes[1::2], exists)
 
 
 def _revive(

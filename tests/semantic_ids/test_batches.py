@@ -17,7 +17,7 @@ def _plan(num_items=10, **changes):
 def test_rows_hold_every_item_once_and_fill_the_last_batch():
   plan = _plan()
   assert (plan.epoch_steps, plan.groups, plan.total_steps) == (3, 6, 18)
-  rows = plan.rows(0)
+  rows = plan.rows(0).items
   assert rows.shape == (6, 3, 4)
   for epoch in rows:
     order = epoch.ravel()
@@ -27,10 +27,10 @@ def test_rows_hold_every_item_once_and_fill_the_last_batch():
 
 
 def test_rows_are_the_same_however_training_is_cut_into_calls():
-  whole = _plan().rows(0).reshape(-1, 4)
+  whole = _plan().rows(0).items.reshape(-1, 4)
   cut = _plan(device_bytes=4 * 3 * 4)
   assert (cut.resident, cut.groups, cut.group_steps) == (False, 1, 1)
-  rows = np.concatenate([cut.rows(step)[0] for step in range(18)])
+  rows = np.concatenate([cut.rows(step).items[0] for step in range(18)])
   np.testing.assert_array_equal(rows, whole)
 
 
@@ -38,7 +38,7 @@ def test_batch_is_no_larger_than_the_catalog_and_fits_the_mesh():
   assert _plan(num_items=3).batch_size == 3
   mesh = meshes.make_mesh(data=4, fsdp=2)
   assert _plan(mesh=mesh).batch_size == 8
-  assert _plan(num_items=3, mesh=mesh).rows(0).shape == (6, 1, 8)
+  assert _plan(num_items=3, mesh=mesh).rows(0).items.shape == (6, 1, 8)
 
 
 @pytest.mark.parametrize('device_bytes', [1 << 20, 2 * 4 * 3 * 4])
@@ -53,6 +53,7 @@ def test_feeder_gives_the_rows_of_each_batch(device_bytes):
   for step in range(0, plan.total_steps, plan.call_steps):
     (data, present), rows = feeder(step)
     np.testing.assert_array_equal(
-        np.asarray(data['text'])[np.asarray(rows)], array[plan.rows(step)]
+        np.asarray(data['text'])[np.asarray(rows.items)],
+        array[plan.rows(step).items],
     )
     assert np.asarray(present['text']).all()

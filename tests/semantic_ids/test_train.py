@@ -166,7 +166,7 @@ def test_train_steps_move_a_code_that_stays_unused():
   setup = train_step.Setup(_CONFIG, sizes, training, 120)
   rows = generator.integers(0, 60, (2, 4, 16)).astype(np.int32)
   state, metrics = train_step.train_steps(
-      setup, state, variables['statistics'], data, rows
+      setup, state, variables['statistics'], data, batches.Rows(rows)
   )
   assert metrics.counts[0][0, 3] == 0
   assert metrics.resets[0] >= 1

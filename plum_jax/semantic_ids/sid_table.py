@@ -1,13 +1,12 @@
 # Copyright 2026 The PLUM-JAX Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The SID table: which item has which Semantic ID, both ways, on disk."""
+"""The SID table: which item has which Semantic ID, both ways."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 import dataclasses
 import functools
-import json
 import os
 import pathlib
 from typing import Any
@@ -15,15 +14,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from plum_jax.artifacts import atomic
 from plum_jax.artifacts.errors import InputError
+from plum_jax.semantic_ids import collisions
 from plum_jax.semantic_ids import prefix_index
+from plum_jax.semantic_ids import sid_table_file
 from plum_jax.semantic_ids import tokenizer as tokenizers
 
-_METADATA_KEY = b'plum_jax.sid_table'
-_FORMAT = 1
 _MIN_DISAMBIGUATION_SIZE = 16
 
 
@@ -31,17 +28,24 @@ _MIN_DISAMBIGUATION_SIZE = 16
 class SidTable:
   """Items and their Semantic IDs, in the order of the catalog.
 
-  The full SID is an item's codes and then its disambiguation code, which is
-  always there, as in TIGER (section 3.1): 0 for an item whose codes no earlier
-  item has, else the number of earlier items with the same codes.
+  Collisions are resolved in one of two ways (see `collisions`):
+  * by a disambiguation code, the last level of the full SID and always there,
+    as in TIGER (section 3.1): 0 for an item whose codes no earlier item has,
+    else the lowest number that no earlier item with the same codes has;
+  * by the nearest free code of the last level. There is no further level,
+    `disambiguation_size` is 0, and the tokenizer's own last codes are kept
+    beside.
 
   Attributes:
     item_ids: string [num_items], unique.
-    codes: int32 [num_items, num_levels].
-    disambiguation: int32 [num_items].
+    codes: int32 [num_items, num_levels], of the SID.
+    disambiguation: int32 [num_items]; zeros without that level.
     codebook_sizes: codes per level, without the disambiguation code.
-    disambiguation_size: room of the last level.
+    disambiguation_size: room of the last level; 0 if there is none.
     tokenizer_hash: of the tokenizer that gave the codes.
+    natural_last_codes: int32 [num_items], what the tokenizer gave as last code
+      before another item's was in the way; None if there is a disambiguation
+      code, which leaves the codes as they are.
     version: 1 for a table made anew; one more each time items are added.
   """
 
@@ -51,6 +55,7 @@ class SidTable:
   codebook_sizes: tuple[int, ...]
   disambiguation_size: int
   tokenizer_hash: str
+  natural_last_codes: np.ndarray | None = None
   version: int = 1
 
   @property
@@ -64,14 +69,34 @@ class SidTable:
     return len(self.codebook_sizes)
 
   @property
+  def collisions(self) -> str:
+    """How collisions were resolved: one of `collisions.KINDS`."""
+    if self.disambiguation_size:
+      return collisions.DISAMBIGUATION
+    return collisions.NEAREST_FREE
+
+  @property
   def level_sizes(self) -> tuple[int, ...]:
     """Codes per level of the full SID."""
+    if not self.disambiguation_size:
+      return self.codebook_sizes
     return (*self.codebook_sizes, self.disambiguation_size)
 
   @functools.cached_property
   def full_codes(self) -> np.ndarray:
-    """Full SIDs, int32 [num_items, num_levels + 1]."""
+    """Full SIDs, int32 [num_items, len(level_sizes)]."""
+    if not self.disambiguation_size:
+      return self.codes
     return np.concatenate([self.codes, self.disambiguation[:, None]], axis=1)
+
+  @functools.cached_property
+  def tokenizer_codes(self) -> np.ndarray:
+    """Codes before collisions were resolved, int32 [num_items, num_levels]."""
+    if self.natural_last_codes is None:
+      return self.codes
+    return np.concatenate(
+        [self.codes[:, :-1], self.natural_last_codes[:, None]], axis=1
+    )
 
   @functools.cached_property
   def _index(self) -> prefix_index.PrefixIndex:
@@ -97,7 +122,7 @@ class SidTable:
       item_ids: [n], all of them in the table.
 
     Returns:
-      int32 [n, num_levels + 1].
+      int32 [n, len(level_sizes)].
 
     Raises:
       InputError: the table has no such item.
@@ -117,7 +142,7 @@ class SidTable:
     """Finds items by their full SIDs.
 
     Args:
-      full_codes: int [..., num_levels + 1].
+      full_codes: int [..., len(level_sizes)].
 
     Returns:
       Item numbers int64 [...]; -1 where no item has this SID.
@@ -125,32 +150,24 @@ class SidTable:
     return self._index.find(full_codes)
 
   def save(self, path: str | os.PathLike[str]) -> None:
-    """Writes the table as one Parquet file.
-
-    Columns: `item_id` string, `codes` list of int32 of fixed length,
-    `disambiguation` int32. Sizes, hash and version are schema metadata.
+    """Writes the table as one Parquet file; see `sid_table_file.write`.
 
     Args:
       path: the file to appear.
     """
-    metadata = {
-        'format': _FORMAT,
-        'codebook_sizes': self.codebook_sizes,
-        'disambiguation_size': self.disambiguation_size,
-        'tokenizer_hash': self.tokenizer_hash,
-        'version': self.version,
-    }
-    table = pa.table(
-        {
-            'item_id': self.item_ids,
-            'codes': pa.FixedSizeListArray.from_arrays(
-                pa.array(self.codes.ravel(), pa.int32()), self.num_levels
-            ),
-            'disambiguation': pa.array(self.disambiguation, pa.int32()),
-        }
-    ).replace_schema_metadata({_METADATA_KEY: json.dumps(metadata)})
-    with atomic.write_file(path) as temporary:
-      pq.write_table(table, temporary, compression='zstd')
+    sid_table_file.write(
+        path,
+        sid_table_file.Contents(
+            item_ids=self.item_ids,
+            codes=self.codes,
+            disambiguation=self.disambiguation,
+            natural_last_codes=self.natural_last_codes,
+            codebook_sizes=self.codebook_sizes,
+            disambiguation_size=self.disambiguation_size,
+            tokenizer_hash=self.tokenizer_hash,
+            version=self.version,
+        ),
+    )
 
 
 def make(
@@ -160,24 +177,28 @@ def make(
     codebook_sizes: Sequence[int],
     tokenizer_hash: str,
     disambiguation_size: int | None = None,
+    next_codes: collisions.NextCodes | None = None,
 ) -> SidTable:
-  """Makes a table from codes: counts collisions, checks everything.
+  """Makes a table from codes: resolves collisions, checks everything.
 
   Args:
     item_ids: string [num_items], in the order of the catalog.
-    codes: int32 [num_items, num_levels].
+    codes: int32 [num_items, num_levels], as the tokenizer gave them.
     codebook_sizes: codes per level.
     tokenizer_hash: of the tokenizer that gave the codes.
     disambiguation_size: room of the last level. None for twice the largest
       collision group, rounded up to a power of 2 and at least 16, so that
       items added later find a place without a new vocabulary: our choice.
+    next_codes: if given, items get the nearest free code of the last level
+      instead; see `collisions.nearest_free`.
 
   Returns:
     The table.
 
   Raises:
     InputError: ids and codes of different number, an id twice or empty, a code
-      out of range, or a collision group that exceeds `disambiguation_size`.
+      out of range, a collision group that exceeds `disambiguation_size`, or
+      more items with the same first codes than the last level has codes.
 
   >>> table = make(['a', 'b', 'c'], np.array([[1, 0], [0, 1], [1, 0]]),
   ...              codebook_sizes=(2, 2), tokenizer_hash='')
@@ -185,30 +206,49 @@ def make(
   ([[1, 0, 1]], [2])
   """
   codes = np.ascontiguousarray(codes, np.int32)
-  disambiguation = prefix_index.rank_within_groups(codes)
-  largest = int(disambiguation.max(initial=0)) + 1
-  if disambiguation_size is None:
-    disambiguation_size = max(
-        _MIN_DISAMBIGUATION_SIZE, 1 << (2 * largest - 1).bit_length()
+  none = np.zeros(len(codes), np.int32)
+  # Checked first: resolving collisions counts on codes in range.
+  table = SidTable(
+      item_ids=_string_array(item_ids),
+      codes=codes,
+      disambiguation=none,
+      codebook_sizes=tuple(int(size) for size in codebook_sizes),
+      disambiguation_size=0,
+      tokenizer_hash=tokenizer_hash,
+  )
+  _check_rows(table, 'SID table being made')
+  if next_codes is None:
+    disambiguation = collisions.disambiguation_codes(codes)
+    table = dataclasses.replace(
+        table,
+        disambiguation=disambiguation,
+        disambiguation_size=_room(disambiguation, disambiguation_size),
     )
-  if largest > disambiguation_size:
+  else:
+    last = collisions.nearest_free(codes, table.codebook_sizes[-1], next_codes)
+    table = dataclasses.replace(
+        table,
+        codes=np.concatenate([codes[:, :-1], last[:, None]], axis=1),
+        natural_last_codes=codes[:, -1],
+    )
+  check(table, 'SID table being made')
+  return table
+
+
+def _room(disambiguation: np.ndarray, wanted: int | None) -> int:
+  """Decides how many disambiguation codes there are."""
+  largest = int(disambiguation.max(initial=0)) + 1
+  if wanted is None:
+    return max(_MIN_DISAMBIGUATION_SIZE, 1 << (2 * largest - 1).bit_length())
+  if largest > wanted:
     raise InputError(
         f'{largest} items have the same codes, more than the disambiguation '
         'code can tell apart.',
         where='disambiguation_size',
-        expected=f'at least {largest}, got {disambiguation_size}',
+        expected=f'at least {largest}, got {wanted}',
         fix='Raise it, or train a tokenizer with more codes or levels.',
     )
-  table = SidTable(
-      item_ids=_string_array(item_ids),
-      codes=codes,
-      disambiguation=disambiguation,
-      codebook_sizes=tuple(int(size) for size in codebook_sizes),
-      disambiguation_size=disambiguation_size,
-      tokenizer_hash=tokenizer_hash,
-  )
-  _check(table, 'SID table being made')
-  return table
+  return wanted
 
 
 def load(
@@ -231,24 +271,14 @@ def load(
       another tokenizer.
   """
   path = pathlib.Path(path)
-  try:
-    arrow = pq.read_table(path)
-  except (OSError, pa.ArrowException) as error:
-    raise _refuse(f'The file cannot be read: {error}', path) from error
-  metadata = _metadata(arrow, path)
-  num_levels = len(metadata['codebook_sizes'])
-  _check_columns(arrow, num_levels, path)
-  codes = arrow['codes'].combine_chunks()
+  contents = sid_table_file.read(path)
   table = SidTable(
-      item_ids=_string_array(arrow['item_id'].combine_chunks()),
-      codes=np.asarray(codes.flatten(), np.int32).reshape(-1, num_levels),
-      disambiguation=np.asarray(arrow['disambiguation'], np.int32),
-      codebook_sizes=tuple(metadata['codebook_sizes']),
-      disambiguation_size=metadata['disambiguation_size'],
-      tokenizer_hash=metadata['tokenizer_hash'],
-      version=metadata['version'],
+      **{
+          field.name: getattr(contents, field.name)
+          for field in dataclasses.fields(contents)
+      }
   )
-  _check(table, path)
+  check(table, path)
   if tokenizer_directory is not None:
     check_tokenizer(table, path, tokenizer_directory)
   return table
@@ -287,109 +317,68 @@ def _string_array(values: Any) -> pa.StringArray:
   return array.cast(pa.string())
 
 
-def _refuse(what: str, where: object) -> InputError:
-  return InputError(
-      what,
-      where=where,
-      expected='a SID table as the stage semantic_ids writes it',
-      fix='Run the stage semantic_ids again, or correct the path.',
-  )
+def check(table: SidTable, where: object) -> None:
+  """Checks a table's values.
 
+  Args:
+    table: the table.
+    where: what it is, for the message.
 
-def _metadata(arrow: pa.Table, path: pathlib.Path) -> dict[str, Any]:
-  try:
-    metadata = json.loads((arrow.schema.metadata or {})[_METADATA_KEY])
-    if metadata['format'] != _FORMAT:
-      raise ValueError(f'format {metadata["format"]} is not known')
-    metadata['codebook_sizes'] = [int(n) for n in metadata['codebook_sizes']]
-    for name in ('disambiguation_size', 'version'):
-      metadata[name] = int(metadata[name])
-    metadata['tokenizer_hash'] = str(metadata['tokenizer_hash'])
-  except (KeyError, TypeError, ValueError) as error:
-    raise _refuse(
-        f'The schema metadata {_METADATA_KEY.decode()} cannot be used: '
-        f'{error!r}.',
-        path,
-    ) from error
-  return metadata
-
-
-def _shown(columns: dict[str, pa.DataType]) -> str:
-  return ', '.join(f'{name}: {kind}' for name, kind in columns.items())
-
-
-def _check_columns(
-    arrow: pa.Table, num_levels: int, path: pathlib.Path
-) -> None:
-  """Checks names, types and nulls of the columns."""
-  wanted = {
-      'item_id': pa.string(),
-      'codes': pa.list_(pa.int32(), num_levels),
-      'disambiguation': pa.int32(),
-  }
-  found = dict(zip(arrow.schema.names, arrow.schema.types, strict=True))
-  # Arrow and Parquet name the elements of a list differently.
-  if isinstance(found.get('codes'), pa.FixedSizeListType):
-    codes = found['codes']
-    found['codes'] = pa.list_(codes.value_type, codes.list_size)
-  if found != wanted:
-    raise InputError(
-        f'The columns are {_shown(found)}.',
-        where=path,
-        expected=f'the columns {_shown(wanted)}',
-        fix='Run the stage semantic_ids again, or correct the path.',
+  Raises:
+    InputError: an item or a full SID is there twice, a code is out of range;
+      the first offending row is named.
+  """
+  _check_rows(table, where)
+  first = table.rows_of_sids(table.full_codes)
+  repeated = np.flatnonzero(first != np.arange(table.num_items))
+  if len(repeated):
+    row = int(repeated[0])
+    raise sid_table_file.refuse(
+        f'The items {table.item_ids[int(first[row])].as_py()!r} and '
+        f'{table.item_ids[row].as_py()!r} have the same full SID '
+        f'{tuple(table.full_codes[row].tolist())}.',
+        where,
     )
-  for name in wanted:
-    if arrow[name].null_count:
-      raise _refuse(
-          f'{arrow[name].null_count} values are null.',
-          f'{path}, column {name}',
-      )
 
 
-def _check(table: SidTable, where: object) -> None:
-  """Checks the values; the first offending row is named."""
+def _check_rows(table: SidTable, where: object) -> None:
+  """Checks items and codes, each row for itself."""
   lengths = {len(table.item_ids), len(table.codes), len(table.disambiguation)}
   if len(lengths) != 1 or table.codes.shape[1:] != (table.num_levels,):
-    raise _refuse(
+    raise sid_table_file.refuse(
         f'{len(table.item_ids)} item ids do not go with codes of shape '
         f'{table.codes.shape} for {table.num_levels} levels.',
         where,
     )
   empty = np.asarray(pc.equal(table.item_ids, ''))
   if empty.any():
-    raise _refuse(
+    raise sid_table_file.refuse(
         f'The item id of row {int(np.argmax(empty))} is empty.', where
     )
   rows = table.item_rows(table.item_ids)
   repeated = np.flatnonzero(rows != np.arange(table.num_items))
   if len(repeated):
     row = int(repeated[0])
-    raise _refuse(
+    raise sid_table_file.refuse(
         f'The item {table.item_ids[row].as_py()!r} is in rows {rows[row]} and '
         f'{row}.',
         where,
     )
-  sizes = np.asarray(table.level_sizes)
-  wrong = np.argwhere(
-      (table.full_codes < 0) | (table.full_codes >= sizes[None])
-  )
+  _check_range(table.full_codes, table.level_sizes, where)
+  if table.natural_last_codes is not None:
+    _check_range(table.tokenizer_codes, table.codebook_sizes, where)
+
+
+def _check_range(
+    codes: np.ndarray, level_sizes: Sequence[int], where: object
+) -> None:
+  sizes = np.asarray(level_sizes)
+  wrong = np.argwhere((codes < 0) | (codes >= sizes[None]))
   if len(wrong):
     row, level = (int(i) for i in wrong[0])
     raise InputError(
-        f'The code {table.full_codes[row, level]} of level {level + 1} is out '
-        'of range.',
+        f'The code {codes[row, level]} of level {level + 1} is out of range.',
         where=f'{where}, row {row}',
         expected=f'0 to {sizes[level] - 1}',
         fix='Run the stage semantic_ids again, or correct the path.',
-    )
-  first = table.rows_of_sids(table.full_codes)
-  repeated = np.flatnonzero(first != np.arange(table.num_items))
-  if len(repeated):
-    row = int(repeated[0])
-    raise _refuse(
-        f'The items {table.item_ids[int(first[row])].as_py()!r} and '
-        f'{table.item_ids[row].as_py()!r} have the same full SID '
-        f'{tuple(table.full_codes[row].tolist())}.',
-        where,
     )

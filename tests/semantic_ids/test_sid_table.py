@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from plum_jax.artifacts.errors import InputError
+from plum_jax.semantic_ids import collisions
 from plum_jax.semantic_ids import sid_table
 from plum_jax.semantic_ids import tokenizer
 
@@ -135,6 +136,99 @@ def test_load_refuses_files_that_are_no_sid_table(tmp_path):
   )
   pq.write_table(table, path)
   with pytest.raises(InputError, match='The columns are'):
+    sid_table.load(path)
+
+
+def _lowest_free(rows, blocked):
+  del rows
+  return np.argmin(blocked, axis=1)[:, None]
+
+
+def _make_nearest_free(codes=((3, 0), (1, 1), (3, 0), (3, 2))):
+  return _make(
+      np.array(codes),
+      'abcd'[: len(codes)],
+      codebook_sizes=(4, 3),
+      next_codes=_lowest_free,
+  )
+
+
+def test_make_with_next_codes_has_no_disambiguation_level():
+  table = _make_nearest_free()
+  assert table.collisions == collisions.NEAREST_FREE
+  assert _make().collisions == collisions.DISAMBIGUATION
+  assert table.disambiguation_size == 0
+  assert table.level_sizes == table.codebook_sizes == (4, 3)
+  assert table.full_codes.tolist() == [[3, 0], [1, 1], [3, 1], [3, 2]]
+  assert table.tokenizer_codes.tolist() == [[3, 0], [1, 1], [3, 0], [3, 2]]
+  assert table.rows_of_sids([[3, 1], [3, 2], [0, 0]]).tolist() == [2, 3, -1]
+  np.testing.assert_array_equal(_make().tokenizer_codes, _CODES)
+
+
+def test_load_gives_back_a_table_without_disambiguation(tmp_path):
+  path = tmp_path / 'sid_table.parquet'
+  table = _make_nearest_free()
+  table.save(path)
+  assert pq.read_schema(path).names == ['item_id', 'codes', 'natural_last_code']
+  loaded = sid_table.load(path)
+  np.testing.assert_array_equal(loaded.full_codes, table.full_codes)
+  np.testing.assert_array_equal(loaded.tokenizer_codes, table.tokenizer_codes)
+  assert loaded.tokenizer_codes.dtype == np.int32
+  assert loaded.disambiguation.tolist() == [0] * 4
+  assert loaded.level_sizes == (4, 3)
+  first = path.read_bytes()
+  loaded.save(path)
+  assert path.read_bytes() == first
+  _rewrite(path, 'natural_last_code', [0, 1, 3, 2])
+  with pytest.raises(InputError, match='The code 3 of level 2'):
+    sid_table.load(path)
+
+
+@pytest.mark.parametrize(
+    ('codes', 'message'),
+    [
+        ([[3, 0]] * 4, '4 items share their first codes'),
+        ([[3, 0], [4, 0]], 'The code 4 of level 1 is out of range'),
+        ([[3, 0], [3, -1]], 'The code -1 of level 2 is out of range'),
+    ],
+)
+def test_make_with_next_codes_refuses_what_is_no_table(codes, message):
+  with pytest.raises(InputError, match=message):
+    _make_nearest_free(codes)
+
+
+def test_load_reads_the_first_format(tmp_path):
+  path = tmp_path / 'sid_table.parquet'
+  metadata = {
+      'format': 1,
+      'codebook_sizes': [4, 2],
+      'disambiguation_size': 16,
+      'tokenizer_hash': 'h',
+      'version': 1,
+  }
+  pq.write_table(
+      pa.table(
+          {
+              'item_id': list('abcde'),
+              'codes': pa.array(_CODES.tolist(), pa.list_(pa.int32(), 2)),
+              'disambiguation': pa.array([0, 0, 1, 0, 2], pa.int32()),
+          }
+      ).replace_schema_metadata({'plum_jax.sid_table': json.dumps(metadata)}),
+      path,
+  )
+  loaded, table = sid_table.load(path), _make()
+  np.testing.assert_array_equal(loaded.full_codes, table.full_codes)
+  np.testing.assert_array_equal(loaded.tokenizer_codes, _CODES)
+  assert loaded.level_sizes == table.level_sizes
+  assert loaded.item_ids.equals(table.item_ids)
+  metadata['format'] = 3
+  pq.write_table(
+      pq.read_table(path).replace_schema_metadata(
+          {'plum_jax.sid_table': json.dumps(metadata)}
+      ),
+      path,
+  )
+  with pytest.raises(InputError, match='format 3 is not known'):
     sid_table.load(path)
 
 

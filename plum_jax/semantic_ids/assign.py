@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 import dataclasses
 from typing import Any
 
@@ -36,6 +37,22 @@ class Assignment:
   reconstruction_errors: np.ndarray
 
 
+@dataclasses.dataclass(frozen=True)
+class Chunk:
+  """Codes of consecutive items.
+
+  Attributes:
+    begin: the first item.
+    codes: int32 [n, num_levels].
+    errors: float32 [n, num_levels], squared reconstruction errors from the
+      first 1, 2, ... levels.
+  """
+
+  begin: int
+  codes: np.ndarray
+  errors: np.ndarray
+
+
 def assign(
     tokenizer: tokenizers.Tokenizer,
     embeddings: inputs.TokenizerInputs,
@@ -46,7 +63,7 @@ def assign(
 
   Args:
     tokenizer: frozen.
-    embeddings: of all items, usually memory-mapped; read once, in order.
+    embeddings: of all items; read once, in order.
     mesh: the mesh to spread each chunk over; None for one device.
 
   Returns:
@@ -56,29 +73,65 @@ def assign(
     InputError: the embeddings have other modalities or widths than the
       tokenizer was trained on, or a value that is not finite.
   """
-  check_modalities(tokenizer, embeddings)
   num_items = embeddings.num_items
   num_levels = len(tokenizer.codebook_sizes)
   codes = np.zeros((num_items, num_levels), np.int32)
   errors = np.zeros(num_levels)
   report = progress.Progress('semantic_ids: assign', num_items, 'items')
-  # One chunk is computed while the next one is read.
+  for chunk in chunks(tokenizer, embeddings, mesh=mesh):
+    end = chunk.begin + len(chunk.codes)
+    codes[chunk.begin : end] = chunk.codes
+    errors += chunk.errors.sum(axis=0, dtype=np.float64)
+    report.update(end)
+  return Assignment(codes, errors / num_items)
+
+
+def chunks(
+    tokenizer: tokenizers.Tokenizer,
+    embeddings: inputs.TokenizerInputs,
+    *,
+    begin: int = 0,
+    end: int | None = None,
+    mesh: jax.sharding.Mesh | None = None,
+) -> Iterator[Chunk]:
+  """Gives codes of a range of items, chunk by chunk.
+
+  One chunk is read while the one before it is computed; memory holds these
+  two, however many items there are.
+
+  Args:
+    tokenizer: frozen.
+    embeddings: of all items; the range is read once, in order.
+    begin: the first item, a multiple of `CHUNK_ITEMS`. Every item then lies in
+      the same chunk, at the same place, as when all items are assigned, so
+      that its codes are the same to the bit.
+    end: the item after the last; None for all.
+    mesh: the mesh to spread each chunk over; None for one device.
+
+  Yields:
+    The chunks in order.
+
+  Raises:
+    InputError: see `assign`.
+  """
+  if begin % CHUNK_ITEMS:
+    raise ValueError(f'begin = {begin} is no multiple of {CHUNK_ITEMS}.')
+  check_modalities(tokenizer, embeddings)
+  end = embeddings.num_items if end is None else end
   pending = None
-  for start in (*range(0, num_items, CHUNK_ITEMS), None):
+  for start in (*range(begin, end, CHUNK_ITEMS), None):
     started = None
     if start is not None:
-      stop = min(start + CHUNK_ITEMS, num_items)
+      stop = min(start + CHUNK_ITEMS, end)
       batch = padded(embeddings.rows(slice(start, stop)), mesh)
-      started = start, stop, tokenizer.assign(*batch)
+      # Returns at once: the device works while this loop goes on.
+      started = start, stop - start, tokenizer.assign(*batch)
     if pending is not None:
-      first, last, (chunk_codes, chunk_errors) = pending
-      chunk_errors = np.asarray(chunk_errors)[: last - first]
-      _check_finite(chunk_errors, first, embeddings.source)
-      codes[first:last] = np.asarray(chunk_codes)[: last - first]
-      errors += chunk_errors.sum(axis=0, dtype=np.float64)
-      report.update(last)
+      first, count, outputs = pending
+      codes, errors = (np.asarray(output)[:count] for output in outputs)
+      _check_finite(errors, first, embeddings.source)
+      yield Chunk(first, codes, errors)
     pending = started
-  return Assignment(codes, errors / num_items)
 
 
 def check_modalities(
@@ -110,6 +163,8 @@ def padded(batch: Any, mesh: jax.sharding.Mesh | None) -> Any:
 
   def pad(array):
     missing = CHUNK_ITEMS - len(array)
+    if not missing:
+      return array
     return np.pad(array, ((0, missing), *((0, 0),) * (array.ndim - 1)))
 
   filled = jax.tree.map(pad, batch)

@@ -14,7 +14,7 @@ from plum_jax.artifacts.errors import InputError
 from plum_jax.item_embeddings import row_file
 from plum_jax.item_embeddings import store
 
-_CHUNK_ROWS = 8_192
+_CHUNK_VALUES = 1 << 21  # 16 MB in float64; a pass holds a few such arrays.
 # Both give rows as a new array, by a range or by their numbers.
 Rows = np.ndarray | row_file.RowFile
 
@@ -195,7 +195,8 @@ def _chunks(
     array: Rows, present: np.ndarray
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
   """Gives (first row, float64 rows that are present, mask) per chunk."""
-  for start in range(0, len(array), _CHUNK_ROWS):
-    mask = present[start : start + _CHUNK_ROWS]
-    rows = np.asarray(array[start : start + _CHUNK_ROWS], np.float64)
+  num_rows = max(1, _CHUNK_VALUES // array.shape[1])
+  for start in range(0, len(array), num_rows):
+    mask = present[start : start + num_rows]
+    rows = np.asarray(array[start : start + num_rows], np.float64)
     yield start, rows[mask], mask

@@ -8,7 +8,7 @@ from plum_jax.semantic_ids import inputs
 
 
 def test_check_and_measure_equals_numpy_over_the_items_present(monkeypatch):
-  monkeypatch.setattr(inputs, '_CHUNK_ROWS', 7)
+  monkeypatch.setattr(inputs, '_CHUNK_VALUES', 21)
   generator = np.random.default_rng(0)
   # Far from the origin: a naive sum of squares would lose the variance.
   text = (generator.normal(size=(40, 3)) + 1e4).astype(np.float32)

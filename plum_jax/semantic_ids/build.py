@@ -13,13 +13,15 @@ import shutil
 from typing import Any
 
 import jax
+import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from plum_jax.artifacts import manifest
 from plum_jax.artifacts import stage
 from plum_jax.artifacts.errors import InputError
 from plum_jax.semantic_ids import assign
+from plum_jax.semantic_ids import catalog_items
+from plum_jax.semantic_ids import collisions
 from plum_jax.semantic_ids import inputs
 from plum_jax.semantic_ids import metrics_log
 from plum_jax.semantic_ids import quality
@@ -47,6 +49,9 @@ class SemanticIdsConfig:
     training: how an RQ-VAE is trained.
     co_occurrence: where its contrastive loss finds partners of items.
     modalities: which item embeddings to use; None for all.
+    collisions: how items with the same codes are told apart:
+      `disambiguation`, by a further code, or `nearest_free`, by the nearest
+      free code of the last level; see `sid_table.SidTable`.
     disambiguation_size: see `sid_table.make`.
   """
 
@@ -54,7 +59,23 @@ class SemanticIdsConfig:
   training: train_step.TrainConfig = train_step.TrainConfig()
   co_occurrence: CoOccurrence = CoOccurrence()
   modalities: tuple[str, ...] | None = None
+  collisions: str = collisions.DISAMBIGUATION
   disambiguation_size: int | None = None
+
+  def __post_init__(self):
+    expected = None
+    nearest_free = self.collisions == collisions.NEAREST_FREE
+    if self.collisions not in collisions.KINDS:
+      expected = f'one of {", ".join(collisions.KINDS)}'
+    elif nearest_free and self.disambiguation_size is not None:
+      expected = f'{collisions.DISAMBIGUATION!r} with a disambiguation_size'
+    if expected:
+      raise InputError(
+          f'collisions = {self.collisions!r} cannot be used.',
+          where='SemanticIdsConfig.collisions',
+          expected=expected,
+          fix='Correct the configuration.',
+      )
 
 
 def build(
@@ -107,12 +128,12 @@ def build(
   del parameters['co_occurrence']
   if source is not None:
     parameters['partners'] = source.parameters()
-  items_path = pathlib.Path(catalog_directory) / 'items.parquet'
+  items_path = pathlib.Path(catalog_directory) / catalog_items.ITEMS_FILE
 
   def make(output: pathlib.Path, work: pathlib.Path) -> None:
     embeddings = inputs.load(embeddings_directory, config.modalities)
-    item_ids = _read_item_ids(items_path)
-    _check_same_items(item_ids, items_path, embeddings)
+    item_ids = catalog_items.read_item_ids(items_path)
+    catalog_items.check_same_items(item_ids, items_path, embeddings)
     partners = None if source is None else source.load()
     _fill(output, work, item_ids, embeddings, config, seed, partners, mesh)
 
@@ -158,43 +179,35 @@ def _fill(
       codebook_sizes=tokenizer.codebook_sizes,
       tokenizer_hash=tokenizers.tokenizer_hash(output / TOKENIZER_FOLDER),
       disambiguation_size=config.disambiguation_size,
+      next_codes=collisions.choices_of(tokenizer, embeddings, mesh=mesh)
+      if config.collisions == collisions.NEAREST_FREE
+      else None,
   )
+  write_table(output, table, assignment.reconstruction_errors, embeddings)
+  shutil.copyfile(work / metrics_log.FILE_NAME, output / metrics_log.FILE_NAME)
+
+
+def write_table(
+    output: pathlib.Path,
+    table: sid_table.SidTable,
+    reconstruction_errors: np.ndarray,
+    embeddings: inputs.TokenizerInputs,
+) -> None:
+  """Writes a SID table, and how good its codes are.
+
+  Args:
+    output: the folder.
+    table: the table.
+    reconstruction_errors: [num_levels], see `assign.Assignment`.
+    embeddings: of the table's items.
+  """
   table.save(output / TABLE_FILE)
   figures = quality.report(
-      assignment.codes,
-      tokenizer.codebook_sizes,
-      assignment.reconstruction_errors,
+      table.tokenizer_codes,
+      table.codebook_sizes,
+      reconstruction_errors,
       embeddings,
   )
   (output / QUALITY_FILE).write_text(
       json.dumps(figures, indent=2) + '\n', encoding='utf-8'
   )
-  shutil.copyfile(work / metrics_log.FILE_NAME, output / metrics_log.FILE_NAME)
-
-
-def _check_same_items(
-    item_ids: pa.Array,
-    items_path: pathlib.Path,
-    embeddings: inputs.TokenizerInputs,
-) -> None:
-  if len(item_ids) != embeddings.num_items:
-    raise InputError(
-        f'{len(item_ids)} items of the catalog do not go with '
-        f'{embeddings.num_items} rows of embeddings.',
-        where=f'{items_path} and {embeddings.source}',
-        expected='one row of embeddings per item, in the same order',
-        fix='Embed the items of this catalog again.',
-    )
-
-
-def _read_item_ids(path: pathlib.Path) -> pa.Array:
-  try:
-    column = pq.read_table(path, columns=['item_id'])['item_id']
-  except (OSError, KeyError, pa.ArrowException) as error:
-    raise InputError(
-        f'The items cannot be read: {error}',
-        where=path,
-        expected='a Parquet file with the column item_id',
-        fix='Run the stage catalog again, or correct the path.',
-    ) from error
-  return column.combine_chunks()

@@ -1,5 +1,6 @@
 # Copyright 2026 The PLUM-JAX Authors.
 # SPDX-License-Identifier: Apache-2.0
+import dataclasses
 import json
 
 import numpy as np
@@ -117,3 +118,38 @@ def test_build_refuses_a_catalog_without_item_ids(run_directory):
   )
   with pytest.raises(InputError, match='items cannot be read'):
     _build(run_directory)
+
+
+def test_build_with_nearest_free_codes_has_no_disambiguation_level(
+    run_directory,
+):
+  config = dataclasses.replace(_CONFIG, collisions='nearest_free')
+  # Of 8 x 16 codes, so that none is short of room.
+  config = dataclasses.replace(
+      config, tokenizer=rqvae.RqvaeConfig((8, 16), (8,), 4)
+  )
+  _build(run_directory, config)
+  folder = run_directory / 'semantic_ids'
+  table = sid_table.load(folder / build.TABLE_FILE)
+  assert table.level_sizes == (8, 16)
+  assert len(np.unique(table.full_codes, axis=0)) == 50
+  np.testing.assert_array_equal(
+      table.tokenizer_codes[3], table.tokenizer_codes[7]
+  )
+  np.testing.assert_array_equal(table.codes[3, :-1], table.codes[7, :-1])
+  # What the tokenizer gave is judged, not what was made of it.
+  figures = json.loads((folder / build.QUALITY_FILE).read_text())
+  distinct = len(np.unique(table.tokenizer_codes, axis=0))
+  assert figures['semantic_ids/uniqueness'] == distinct / 50 < 1
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [
+        {'collisions': 'nearest'},
+        {'collisions': 'nearest_free', 'disambiguation_size': 16},
+    ],
+)
+def test_config_refuses_collisions_that_cannot_be(changes):
+  with pytest.raises(InputError, match='collisions = '):
+    build.SemanticIdsConfig(**changes)

@@ -209,14 +209,14 @@ def make(
   none = np.zeros(len(codes), np.int32)
   # Checked first: resolving collisions counts on codes in range.
   table = SidTable(
-      item_ids=_string_array(item_ids),
+      item_ids=string_array(item_ids),
       codes=codes,
       disambiguation=none,
       codebook_sizes=tuple(int(size) for size in codebook_sizes),
       disambiguation_size=0,
       tokenizer_hash=tokenizer_hash,
   )
-  _check_rows(table, 'SID table being made')
+  check_rows(table, 'SID table being made')
   if next_codes is None:
     disambiguation = collisions.disambiguation_codes(codes)
     table = dataclasses.replace(
@@ -310,7 +310,8 @@ def check_tokenizer(
     )
 
 
-def _string_array(values: Any) -> pa.StringArray:
+def string_array(values: Any) -> pa.StringArray:
+  """Makes one Arrow array of strings, from a list or Arrow's own."""
   array = values if isinstance(values, pa.Array) else pa.array(values)
   if isinstance(array, pa.ChunkedArray):
     array = array.combine_chunks()
@@ -328,7 +329,7 @@ def check(table: SidTable, where: object) -> None:
     InputError: an item or a full SID is there twice, a code is out of range;
       the first offending row is named.
   """
-  _check_rows(table, where)
+  check_rows(table, where)
   first = table.rows_of_sids(table.full_codes)
   repeated = np.flatnonzero(first != np.arange(table.num_items))
   if len(repeated):
@@ -341,8 +342,16 @@ def check(table: SidTable, where: object) -> None:
     )
 
 
-def _check_rows(table: SidTable, where: object) -> None:
-  """Checks items and codes, each row for itself."""
+def check_rows(table: SidTable, where: object) -> None:
+  """Checks items and codes, but not whether full SIDs differ.
+
+  Args:
+    table: the table.
+    where: what it is, for the message.
+
+  Raises:
+    InputError: an item is there twice or a code is out of range.
+  """
   lengths = {len(table.item_ids), len(table.codes), len(table.disambiguation)}
   if len(lengths) != 1 or table.codes.shape[1:] != (table.num_levels,):
     raise sid_table_file.refuse(

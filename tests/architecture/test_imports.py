@@ -24,6 +24,7 @@ _ORDER = [
     ['data'],
     ['tasks'],
     ['models'],
+    ['pretrained'],
     ['training'],
     ['baselines', 'ranking'],
     ['evaluation'],
@@ -36,7 +37,7 @@ _ORDER = [
 ]
 _APART = {'networks', 'decoding'}  # Import none; those from models on use them.
 # The trainer sees a model as a Protocol; tasks are chosen in gin files.
-_FORBIDDEN = {'training': {'models', 'networks', 'decoding'}}
+_FORBIDDEN = {'training': {'models', 'pretrained', 'networks', 'decoding'}}
 _IMPORT_TASKS = {'t5x', 'testing', 'stages', 'launch', 'tasks'}
 _CORE = [
     'artifacts',
@@ -44,6 +45,7 @@ _CORE = [
     'networks',
     'decoding',
     'models',
+    'pretrained',
     'training',
     'semantic_ids',
     'ranking',
@@ -58,6 +60,11 @@ _TENSORFLOW = [
     'clu',
 ]
 _ONLY_IN = {'gin': 'launch', 't5x': 't5x'}
+# What imports something that only an extra installs.
+_EXTRAS = {
+    't5x': 'plum_jax.t5x',
+    'apache_beam': 'plum_jax.semantic_ids.beam_assign',
+}
 _RANK = {name: rank for rank, line in enumerate(_ORDER) for name in line}
 
 
@@ -97,6 +104,8 @@ def violations(path: pathlib.Path, source: str) -> list[str]:
       found.append(f'{package} imports {first}')
     elif first == 'orbax' and path.name != 'checkpoints.py':
       found.append('only artifacts/checkpoints.py imports orbax')
+    elif first == 'apache_beam' and path.name != 'beam_assign.py':
+      found.append('only semantic_ids/beam_assign.py imports Apache Beam')
     elif first in _TENSORFLOW and package in _CORE:
       found.append(f'{package} runs without TensorFlow: {first}')
     elif first in _ONLY_IN and package != _ONLY_IN[first]:
@@ -166,6 +175,8 @@ def test_imports_go_one_way():
         ('training/a.py', 'from plum_jax.models import decoder_only', False),
         ('training/a.py', 'import orbax.checkpoint', False),
         ('artifacts/checkpoints.py', 'import orbax.checkpoint', True),
+        ('semantic_ids/assign.py', 'import apache_beam as beam', False),
+        ('semantic_ids/beam_assign.py', 'import apache_beam as beam', True),
         ('models/a.py', 'from plum_jax.decoding import beam_search', True),
         ('data/a.py', 'from plum_jax.decoding import beam_search', False),
         ('stages/a.py', 'from plum_jax.networks import config', True),
@@ -194,6 +205,15 @@ def _run(code: str) -> None:
   assert done.returncode == 0, done.stderr
 
 
+def _left_out() -> tuple[str, ...]:
+  """The modules that cannot be imported, since their extra is missing."""
+  return tuple(
+      module
+      for library, module in _EXTRAS.items()
+      if importlib.util.find_spec(library) is None
+  )
+
+
 def test_core_imports_without_tensorflow_and_starts_no_backend():
   _run(f"""
       import importlib, pkgutil, sys
@@ -209,6 +229,8 @@ def test_core_imports_without_tensorflow_and_starts_no_backend():
       for package in {_CORE}:
         for module in pkgutil.walk_packages(
             plum_jax.__path__, 'plum_jax.'):
+          if module.name.startswith({_left_out()}):
+            continue
           if (module.name + '.').startswith(f'plum_jax.{{package}}.'):
             importlib.import_module(module.name)
       # JAX refuses this once anything has asked for devices.
@@ -217,14 +239,13 @@ def test_core_imports_without_tensorflow_and_starts_no_backend():
 
 
 def test_no_module_asks_for_devices_at_import():
-  without_t5x = importlib.util.find_spec('t5x') is None
   _run(f"""
       import importlib, pkgutil
       import jax
 
       import plum_jax
       for module in pkgutil.walk_packages(plum_jax.__path__, 'plum_jax.'):
-        if not ({without_t5x} and module.name.startswith('plum_jax.t5x')):
+        if not module.name.startswith({_left_out()}):
           importlib.import_module(module.name)
       jax.config.update('jax_num_cpu_devices', 2)
       """)

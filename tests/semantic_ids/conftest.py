@@ -20,7 +20,7 @@ _SIZES = (('text', 6), ('image', 3))
 
 
 @pytest.fixture
-def small_run(tmp_path) -> pathlib.Path:
+def small_run(tmp_path, write_tokenizer) -> pathlib.Path:
   """A folder with catalog/, item_embeddings/ and tokenizer/.
 
   Of its 50 items, every third has no image, and three have equal embeddings.
@@ -45,12 +45,17 @@ def small_run(tmp_path) -> pathlib.Path:
   return tmp_path
 
 
-def write_tokenizer(directory: pathlib.Path, seed: int = 0) -> None:
-  """Writes an RQ-VAE with random numbers."""
-  module = rqvae.Rqvae(rqvae.RqvaeConfig((16, 8), (8,), 4), _SIZES)
-  generator = np.random.default_rng(seed)
-  variables = jax.tree.map(
-      lambda leaf: generator.normal(size=leaf.shape).astype(np.float32),
-      rqvae_tokenizer.variable_shapes(module),
-  )
-  rqvae_tokenizer.RqvaeTokenizer(module, variables).save(directory)
+@pytest.fixture
+def write_tokenizer():
+  """Writes an RQ-VAE with random numbers into a folder."""
+
+  def write(directory: pathlib.Path, seed: int = 0) -> None:
+    module = rqvae.Rqvae(rqvae.RqvaeConfig((16, 32), (8,), 4), _SIZES)
+    generator = np.random.default_rng(seed)
+    variables = jax.tree.map(
+        lambda leaf: generator.normal(size=leaf.shape).astype(np.float32),
+        rqvae_tokenizer.variable_shapes(module),
+    )
+    rqvae_tokenizer.RqvaeTokenizer(module, variables).save(directory)
+
+  return write

@@ -23,10 +23,12 @@ from plum_jax.semantic_ids import assign
 from plum_jax.semantic_ids import catalog_items
 from plum_jax.semantic_ids import collisions
 from plum_jax.semantic_ids import inputs
+from plum_jax.semantic_ids import lineage
 from plum_jax.semantic_ids import metrics_log
 from plum_jax.semantic_ids import quality
 from plum_jax.semantic_ids import rqvae
 from plum_jax.semantic_ids import sid_table
+from plum_jax.semantic_ids import sid_table_file
 from plum_jax.semantic_ids import tokenizer as tokenizers
 from plum_jax.semantic_ids import train
 from plum_jax.semantic_ids import train_step
@@ -35,7 +37,7 @@ from plum_jax.semantic_ids.co_occurrence import Partners
 from plum_jax.semantic_ids.partner_source import PartnerSource
 
 STAGE = 'semantic_ids'
-TABLE_FILE = 'sid_table.parquet'
+TABLE_FILE = sid_table_file.FILE_NAME
 QUALITY_FILE = 'quality.json'
 TOKENIZER_FOLDER = 'tokenizer'
 
@@ -91,6 +93,9 @@ def build(
 ) -> manifest.Manifest:
   """Trains a tokenizer and gives every item of the catalog a Semantic ID.
 
+  A table to which items were added is never replaced; see
+  `lineage.keep_extended`.
+
   Args:
     directory: the folder to appear, with `sid_table.parquet`, `quality.json`
       (see `quality.report`), `metrics.jsonl` (see `metrics_log`) and
@@ -109,8 +114,9 @@ def build(
     The manifest of what is there now.
 
   Raises:
-    InputError: the embeddings cannot be used or do not fit the catalog, or the
-      contrastive loss finds no items that occur together.
+    InputError: the embeddings cannot be used or do not fit the catalog, the
+      contrastive loss finds no items that occur together, or items were added
+      to the table that is there.
   """
   source = None
   if (
@@ -137,15 +143,19 @@ def build(
     partners = None if source is None else source.load()
     _fill(output, work, item_ids, embeddings, config, seed, partners, mesh)
 
+  sources = {
+      'items': items_path,
+      'item_embeddings': embeddings_directory,
+      **({} if source is None else source.inputs()),
+  }
+  kept = lineage.keep_extended(directory, sources, parameters, seed)
+  if kept is not None:
+    return kept
   return stage.run(
       STAGE,
       directory,
       make,
-      inputs={
-          'items': items_path,
-          'item_embeddings': embeddings_directory,
-          **({} if source is None else source.inputs()),
-      },
+      inputs=sources,
       parameters=parameters,
       seed=seed,
   )

@@ -17,6 +17,8 @@ import pyarrow.parquet as pq
 from plum_jax.artifacts import atomic
 from plum_jax.artifacts.errors import InputError
 
+FILE_NAME = 'sid_table.parquet'
+
 _METADATA_KEY = b'plum_jax.sid_table'
 # 1 always has a disambiguation code; otherwise it is the same.
 _FORMAT, _READABLE = 2, (1, 2)

@@ -2,15 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from plum_jax.artifacts import manifest
 from plum_jax.artifacts.errors import InputError
 from plum_jax.item_embeddings import build as embed
 from plum_jax.item_embeddings import modalities
+from plum_jax.semantic_ids import add_items
 from plum_jax.semantic_ids import assign
 from plum_jax.semantic_ids import build
 from plum_jax.semantic_ids import inputs
@@ -153,3 +156,52 @@ def test_build_with_nearest_free_codes_has_no_disambiguation_level(
 def test_config_refuses_collisions_that_cannot_be(changes):
   with pytest.raises(InputError, match='collisions = '):
     build.SemanticIdsConfig(**changes)
+
+
+def test_build_never_replaces_a_table_to_which_items_were_added(
+    run_directory, caplog
+):
+  _build(run_directory)
+  source = np.load(run_directory / 'vectors.npy')
+
+  def add(num_items):
+    _write_catalog(run_directory / 'catalog', num_items)
+    np.save(run_directory / 'vectors.npy', np.resize(source, (num_items, 6)))
+    embed.build(
+        run_directory / 'item_embeddings',
+        catalog_directory=run_directory / 'catalog',
+        modalities=[
+            modalities.FileModality('text', str(run_directory / 'vectors.npy'))
+        ],
+    )
+
+  def add_semantic_ids():
+    return add_items.build(
+        run_directory / 'semantic_ids',
+        catalog_directory=run_directory / 'catalog',
+        embeddings_directory=run_directory / 'item_embeddings',
+    )
+
+  add(55)
+  made = add_semantic_ids()
+  # A pipeline goes on over it.
+  assert _build(run_directory) == made
+  other = dataclasses.replace(_CONFIG, disambiguation_size=32)
+  with pytest.raises(InputError, match='Items were added') as caught:
+    _build(run_directory, other)
+  assert 'the tokenizer settings' in str(caught.value)
+  add(60)
+  with pytest.raises(InputError, match='Items were added') as caught:
+    _build(run_directory)
+  assert 'the items and embeddings' in str(caught.value)
+  assert 'plum_jax.launch.assign_semantic_ids' in str(caught.value)
+  folder = run_directory / 'semantic_ids'
+  assert manifest.load(folder) == made
+  shutil.rmtree(folder)
+  _build(run_directory)
+  # A first version is replaced, as all stages do, but not without a word.
+  add(65)
+  with caplog.at_level('WARNING', 'plum_jax'):
+    _build(run_directory)
+  assert 'assign_semantic_ids' in caplog.text
+  assert sid_table.load(folder / build.TABLE_FILE).num_items == 65

@@ -22,7 +22,8 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from plum_jax.artifacts import errors
+from plum_jax.artifacts import checkpoint_errors
+from plum_jax.artifacts import trees
 from plum_jax.artifacts.errors import InputError
 
 _ARRAYS, _METADATA = 'state', 'metadata'
@@ -30,41 +31,12 @@ _ARRAYS, _METADATA = 'state', 'metadata'
 # leave half a checkpoint under a step's name.
 _DELETED = '.deleted'
 _PARTIAL = '*.orbax-checkpoint-tmp*'
-_SHOWN = 3
 
 
 def _absolute(directory: str | os.PathLike[str]) -> epath.Path:
   """Returns the path as Orbax wants it; `gs://…` stays as it is."""
   text = os.fspath(directory)
   return epath.Path(text if '://' in text else os.path.abspath(text))
-
-
-def _names(path: tuple[Any, ...]) -> list[str]:
-  return [jax.tree_util.keystr((key,), simple=True) for key in path]
-
-
-def _to_nested(tree: Any) -> dict[str, Any]:
-  """Turns any tree into nested dictionaries by the names of its leaves."""
-  nested: dict[str, Any] = {}
-  for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-    *folders, name = _names(path)
-    node = nested
-    for folder in folders:
-      node = node.setdefault(folder, {})
-    node[name] = leaf
-  return nested
-
-
-def _from_nested(nested: Mapping[str, Any], target: Any) -> Any:
-  """Puts leaves from nested dictionaries into the containers of `target`."""
-
-  def find(path, _):
-    node: Any = nested
-    for name in _names(path):
-      node = node[name]
-    return node
-
-  return jax.tree_util.tree_map_with_path(find, target)
 
 
 def _storable(leaf: Any) -> Any:
@@ -78,63 +50,6 @@ def _abstract(leaf: Any, saved_dtype: Any = None) -> jax.ShapeDtypeStruct:
     sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
   return jax.ShapeDtypeStruct(
       leaf.shape, saved_dtype or leaf.dtype, sharding=sharding
-  )
-
-
-def _check_tree(found: Any, wanted: Any, where: object, cast: bool) -> None:
-  """Compares names, shapes and dtypes of what is saved and what is wanted."""
-
-  def describe(tree):
-    return {
-        '/'.join(_names(path)): (tuple(leaf.shape), np.dtype(leaf.dtype))
-        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
-    }
-
-  saved, asked = describe(found), describe(wanted)
-  differences = [f'{name} is not in it' for name in asked if name not in saved]
-  differences += [f'{name} is too much' for name in saved if name not in asked]
-  for name, (shape, dtype) in asked.items():
-    if name not in saved:
-      continue
-    saved_shape, saved_dtype = saved[name]
-    if saved_shape != shape:
-      differences.append(f'{name} has shape {saved_shape}, wanted {shape}')
-    elif saved_dtype != dtype and not cast:
-      differences.append(f'{name} is {saved_dtype}, wanted {dtype}')
-  if differences:
-    more = len(differences) - _SHOWN
-    raise InputError(
-        'The checkpoint holds other parameters: '
-        + '; '.join(differences[:_SHOWN])
-        + (f'; and {more} more differences.' if more > 0 else '.'),
-        where=where,
-        expected='the names and shapes of the configured model and optimizer',
-        fix='Use the configuration that the checkpoint was made with, or '
-        'another folder.',
-    )
-
-
-def _unreadable(error: Exception, where: object) -> InputError:
-  return InputError(
-      f'The checkpoint cannot be read: {str(error).splitlines()[0]}',
-      where=where,
-      expected='a whole checkpoint of this project',
-      fix='Delete this folder; training goes on from the checkpoint before it.',
-  )
-
-
-def _write_error(error: Exception, where: object) -> InputError:
-  """Says why a checkpoint could not be written."""
-  if isinstance(error, OSError):
-    return errors.from_os_error(error, where)
-  # TensorStore reports the operating system's errors in its message alone.
-  if 'No space left' in str(error) or 'RESOURCE_EXHAUSTED' in str(error):
-    return errors.from_os_error(OSError(28, 'No space left on device'), where)
-  return InputError(
-      f'The checkpoint cannot be written: {str(error).splitlines()[0]}',
-      where=where,
-      expected='a folder that this user may write',
-      fix='Check the folder; earlier checkpoints in it are as they were.',
   )
 
 
@@ -217,7 +132,7 @@ class Checkpoints:
           },
       )
     except _STORAGE_ERRORS as error:
-      raise _write_error(error, directory) from error
+      raise checkpoint_errors.unwritable(error, directory) from error
     self._purge()
 
   def _purge(self) -> None:
@@ -269,7 +184,7 @@ class Checkpoints:
     latest = self._manager.latest_step()
     if latest is not None and step <= latest:
       return
-    nested = jax.tree.map(_storable, _to_nested(state))
+    nested = jax.tree.map(_storable, trees.to_nested(state))
     try:
       self._manager.wait_until_finished()
       self._purge()
@@ -284,7 +199,9 @@ class Checkpoints:
           force=True,
       )
     except _STORAGE_ERRORS as error:
-      raise _write_error(error, self._directory / str(step)) from error
+      raise checkpoint_errors.unwritable(
+          error, self._directory / str(step)
+      ) from error
 
   def restore(self, target: Any, step: int | None = None) -> Restored:
     """Reads a checkpoint onto the devices that `target` names.
@@ -304,12 +221,12 @@ class Checkpoints:
     """
     step = self._existing(step)
     where = self._directory / str(step)
-    wanted = _to_nested(target)
+    wanted = trees.to_nested(target)
     try:
       found = self._manager.item_metadata(step)[_ARRAYS].tree
     except _STORAGE_ERRORS as error:
-      raise _unreadable(error, where) from error
-    _check_tree(found, wanted, where, cast=False)
+      raise checkpoint_errors.unreadable(error, where) from error
+    trees.check(found, wanted, where, cast=False)
     try:
       restored = self._manager.restore(
           step,
@@ -323,8 +240,8 @@ class Checkpoints:
           ),
       )
     except _STORAGE_ERRORS as error:
-      raise _unreadable(error, where) from error
-    state = _from_nested(restored[_ARRAYS], target)
+      raise checkpoint_errors.unreadable(error, where) from error
+    state = trees.from_nested(restored[_ARRAYS], target)
     return Restored(step, state, restored[_METADATA])
 
   def restore_metadata(self, step: int | None = None) -> Mapping[str, Any]:
@@ -346,7 +263,9 @@ class Checkpoints:
           args=ocp.args.Composite(**{_METADATA: ocp.args.JsonRestore()}),
       )[_METADATA]
     except _STORAGE_ERRORS as error:
-      raise _unreadable(error, self._directory / str(step)) from error
+      raise checkpoint_errors.unreadable(
+          error, self._directory / str(step)
+      ) from error
 
   def _existing(self, step: int | None) -> int:
     """Returns the step asked for, or the latest."""
@@ -371,7 +290,7 @@ class Checkpoints:
     try:
       self._manager.wait_until_finished()
     except _STORAGE_ERRORS as error:
-      raise _write_error(error, self._directory) from error
+      raise checkpoint_errors.unwritable(error, self._directory) from error
 
   def close(self) -> None:
     """Waits, and lets go of the folder.
@@ -426,7 +345,7 @@ def save_params(
           args=ocp.args.Composite(
               **{
                   _ARRAYS: ocp.args.StandardSave(
-                      jax.tree.map(_storable, _to_nested(params))
+                      jax.tree.map(_storable, trees.to_nested(params))
                   ),
                   _METADATA: ocp.args.JsonSave(dict(config or {})),
               }
@@ -435,7 +354,7 @@ def save_params(
   except _STORAGE_ERRORS as error:
     for leftover in path.parent.glob(path.name + _PARTIAL[1:]):
       leftover.rmtree()
-    raise _write_error(error, path) from error
+    raise checkpoint_errors.unwritable(error, path) from error
 
 
 def load_params(
@@ -467,14 +386,14 @@ def load_params(
     try:
       found = checkpointer.metadata(path).item_metadata[_ARRAYS].tree
     except _STORAGE_ERRORS as error:
-      raise _unreadable(error, path) from error
+      raise checkpoint_errors.unreadable(error, path) from error
     if target is None:
       wanted = jax.tree.map(
           lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), found
       )
     else:
-      wanted = _to_nested(target)
-      _check_tree(found, wanted, path, cast=True)
+      wanted = trees.to_nested(target)
+      trees.check(found, wanted, path, cast=True)
     try:
       restored = checkpointer.restore(
           path,
@@ -488,8 +407,93 @@ def load_params(
           ),
       )
     except _STORAGE_ERRORS as error:
-      raise _unreadable(error, path) from error
+      raise checkpoint_errors.unreadable(error, path) from error
   params = restored[_ARRAYS]
   if target is not None:
-    params = _from_nested(params, target)
+    params = trees.from_nested(params, target)
   return params, restored[_METADATA]
+
+
+def load_params_config(directory: str | os.PathLike[str]) -> Mapping[str, Any]:
+  """Returns the `config` that `save_params` was given, without parameters.
+
+  Raises:
+    InputError: it cannot be read.
+  """
+  path = _absolute(directory)
+  try:
+    return ocp.JsonCheckpointHandler().restore(
+        path / _METADATA, args=ocp.args.JsonRestore()
+    )
+  except _STORAGE_ERRORS as error:
+    raise checkpoint_errors.unreadable(
+        error, path, checkpoint_errors.OTHERS
+    ) from error
+
+
+def state_arrays(
+    directory: str | os.PathLike[str],
+) -> dict[str, jax.ShapeDtypeStruct]:
+  """Describes the arrays of a checkpoint, of this project or of T5X.
+
+  Args:
+    directory: the folder that holds the folder `state`.
+
+  Returns:
+    Shape and dtype of each array, by a name such as `params/decoder/…`.
+
+  Raises:
+    InputError: it cannot be read.
+  """
+  path = _absolute(directory)
+  try:
+    found = ocp.PyTreeCheckpointHandler().metadata(path / _ARRAYS).tree
+  except _STORAGE_ERRORS as error:
+    raise checkpoint_errors.unreadable(
+        error, path, checkpoint_errors.OTHERS
+    ) from error
+  return {
+      name: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
+      for name, leaf in trees.to_flat(found).items()
+      if hasattr(leaf, 'shape')
+  }
+
+
+def load_state_arrays(
+    directory: str | os.PathLike[str],
+    wanted: Mapping[str, jax.ShapeDtypeStruct],
+) -> dict[str, Any]:
+  """Reads some arrays of a checkpoint, of this project or of T5X.
+
+  Args:
+    directory: the folder that holds the folder `state`.
+    wanted: what to read, by its name; onto `sharding`, or as a NumPy array
+      where that is None. Dtypes may differ from the saved ones.
+
+  Returns:
+    The arrays by their names.
+
+  Raises:
+    InputError: they cannot be read.
+  """
+  path = _absolute(directory)
+  nested = trees.nest(wanted)
+  args = ocp.args.PyTreeRestore(
+      item=nested,
+      restore_args=jax.tree.map(
+          lambda leaf: ocp.RestoreArgs(
+              restore_type=np.ndarray, dtype=leaf.dtype
+          )
+          if leaf.sharding is None
+          else ocp.ArrayRestoreArgs(sharding=leaf.sharding, dtype=leaf.dtype),
+          nested,
+      ),
+      partial_restore=True,
+  )
+  try:
+    restored = ocp.PyTreeCheckpointHandler().restore(path / _ARRAYS, args=args)
+  except _STORAGE_ERRORS as error:
+    raise checkpoint_errors.unreadable(
+        error, path, checkpoint_errors.OTHERS
+    ) from error
+  return trees.to_flat(restored)

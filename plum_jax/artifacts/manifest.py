@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 import dataclasses
 import hashlib
 import importlib.metadata
@@ -27,6 +27,17 @@ def hash_file(path: str | os.PathLike[str]) -> str:
     return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
+def hash_files(
+    root: str | os.PathLike[str], files: Iterable[str | os.PathLike[str]]
+) -> str:
+  """Returns one SHA-256 over the names, below `root`, and contents of files."""
+  digest = hashlib.sha256()
+  for file in sorted(pathlib.Path(file) for file in files):
+    digest.update(file.relative_to(root).as_posix().encode())
+    digest.update(bytes.fromhex(hash_file(file)))
+  return digest.hexdigest()
+
+
 def hash_directory(path: str | os.PathLike[str]) -> str:
   """Returns one SHA-256 over the names and contents of a folder's files.
 
@@ -34,12 +45,14 @@ def hash_directory(path: str | os.PathLike[str]) -> str:
   was made, not what it is.
   """
   root = pathlib.Path(path)
-  digest = hashlib.sha256()
-  for file in sorted(root.rglob('*')):
-    if file.is_file() and file.name != FILE_NAME:
-      digest.update(file.relative_to(root).as_posix().encode())
-      digest.update(bytes.fromhex(hash_file(file)))
-  return digest.hexdigest()
+  return hash_files(
+      root,
+      (
+          file
+          for file in root.rglob('*')
+          if file.is_file() and file.name != FILE_NAME
+      ),
+  )
 
 
 def content_hash(path: str | os.PathLike[str]) -> str:

@@ -1,0 +1,1 @@
+"""Public language models: read as initial parameters, and written."""

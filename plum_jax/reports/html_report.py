@@ -17,6 +17,7 @@ from plum_jax.reports import results_table
 from plum_jax.reports import run_artifacts
 from plum_jax.reports import sample_users
 from plum_jax.reports import sid_tree
+from plum_jax.reports import sid_words
 from plum_jax.reports.run_artifacts import RunArtifacts
 
 FILE_NAME = 'report.html'
@@ -159,12 +160,16 @@ def _curves(run: RunArtifacts) -> str:
 def _tree(run: RunArtifacts, config: ReportConfig) -> page.Section:
   assert run.sid_table is not None
   nodes = sid_tree.make_nodes(
+      run.sid_table.codes,
       run.sid_table.full_codes,
       run.catalog.titles,
       run.catalog.items['categories'],
       run.num_interactions_of_items,
       config.max_branches,
       config.max_items,
+      sid_words.item_words(
+          run.catalog.items['title'], run.catalog.items['categories']
+      ),
   )
   branches = sum(node.item is None for node in nodes)
   return page.Section(
@@ -173,7 +178,7 @@ def _tree(run: RunArtifacts, config: ReportConfig) -> page.Section:
       note='Items under one box share their first codes; click to go in. '
       f'Shown: the {branches:,} largest branches and the '
       f'{len(nodes) - branches:,} most popular items in them. A box names its '
-      'code and the categories that set it apart.',
+      'code and the categories and words that set it apart.',
   )
 
 
@@ -225,7 +230,7 @@ def _sid_quality(run: RunArtifacts) -> page.Section:
   return page.Section(
       'Quality of the Semantic IDs',
       page.card(page.table(header, rows))
-      + page.card(page.table(['Before the disambiguation code', ''], whole)),
+      + page.card(page.table(['Before collisions are resolved', ''], whole)),
       note='Cosine: mean over all pairs of items that share their first codes '
       'up to this level, in the embedding that the codes were made from.',
   )

@@ -15,13 +15,13 @@ _STYLE = """
 :root {
   --ink: #1d242b; --soft: #5b6772; --rule: #dfe4e8; --page: #f7f8f9;
   --card: #ffffff; --accent: #2f6fcb; --good: #1f7f5c; --good-bg: #e2f3ec;
-  --chip: #eef1f4;
+  --chip: #eef1f4; --warn: #c77414;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --ink: #e6eaee; --soft: #9aa6b1; --rule: #323b44; --page: #14181c;
     --card: #1c2228; --accent: #7fb0f2; --good: #6fd0a8; --good-bg: #173529;
-    --chip: #28313a;
+    --chip: #28313a; --warn: #e0a458;
   }
 }
 * { box-sizing: border-box; }
@@ -59,6 +59,12 @@ tr:last-child td { border-bottom: 0; }
 th { color: var(--soft); font-weight: 500; font-size: 13px; }
 th:first-child, td:first-child, .left { text-align: left; }
 td.best { font-weight: 700; color: var(--good); }
+td.wide { text-align: left; white-space: normal; min-width: 190px;
+  overflow-wrap: anywhere; }
+th.wide { text-align: left; }
+.warning { border-left: 4px solid var(--warn); }
+.warning p { margin: 0 0 6px; color: var(--ink); max-width: none; }
+.warning p.advice { color: var(--soft); }
 .columns { display: grid; gap: 20px 26px;
   grid-template-columns: repeat(auto-fit, minmax(min(230px, 100%), 1fr)); }
 .columns > div { min-width: 0; }
@@ -87,6 +93,15 @@ pre { overflow-x: auto; background: var(--page); padding: 12px;
   .card { padding: 13px 14px; }
   .tiles { grid-template-columns: 1fr 1fr; }
   .tile b { font-size: 21px; }
+  td:first-child { white-space: normal; min-width: 92px; }
+  table.long thead { display: none; }
+  table.long tr { display: block; padding: 8px 0;
+    border-bottom: 1px solid var(--rule); }
+  table.long td { display: inline-block; border: 0; padding: 2px 14px 2px 0;
+    text-align: left; min-width: 0; }
+  table.long td.wide { display: block; padding-right: 0; }
+  table.long td::before { content: attr(data-label) ' '; color: var(--soft);
+    font-size: 12.5px; }
 }
 """
 
@@ -125,6 +140,7 @@ def table(
     header: Sequence[str],
     rows: Iterable[Sequence[str]],
     best: Iterable[tuple[int, int]] = (),
+    wide: Iterable[int] = (),
 ) -> str:
   """Writes a table; the first column is left-aligned.
 
@@ -132,20 +148,30 @@ def table(
     header: plain text of the columns.
     rows: plain text of the cells.
     best: (row, column) of the cells to make stand out.
+    wide: columns of long texts, which break into lines. A narrow screen then
+      shows a row as a paragraph.
   """
-  marked = set(best)
-  head = ''.join(f'<th>{escape(cell)}</th>' for cell in header)
+  marked, long = set(best), set(wide)
+  kind = ' class="long"' if long else ''
+
+  def attributes(row: int, column: int) -> str:
+    names = ['best'] * ((row, column) in marked) + ['wide'] * (column in long)
+    label = f' data-label="{escape(header[column])}"' if long else ''
+    return label + (f' class="{" ".join(names)}"' if names else '')
+
+  head = ''.join(
+      f'<th{attributes(-1, column)}>{escape(cell)}</th>'
+      for column, cell in enumerate(header)
+  )
   lines = []
   for row_number, row in enumerate(rows):
     cells = ''.join(
-        f'<td class="best">{escape(cell)}</td>'
-        if (row_number, column) in marked
-        else f'<td>{escape(cell)}</td>'
+        f'<td{attributes(row_number, column)}>{escape(cell)}</td>'
         for column, cell in enumerate(row)
     )
     lines.append(f'<tr>{cells}</tr>')
   return (
-      f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
+      f'<div class="scroll"><table{kind}><thead><tr>{head}</tr></thead>'
       f'<tbody>{"".join(lines)}</tbody></table></div>'
   )
 
@@ -165,13 +191,30 @@ def figure(name: str, content: go.Figure) -> str:
   )
 
 
-# Figures are drawn when the page is laid out: only then do they have a width.
+def folded(title: str, body: str, *, is_open: bool = False) -> str:
+  """Puts HTML under a line of plain text that opens and closes it."""
+  state = ' open' if is_open else ''
+  return f'<details{state}><summary>{escape(title)}</summary>{body}</details>'
+
+
+# Figures are drawn when they are laid out: only then do they have a width.
+# Those in a closed part wait until it is opened.
 _DRAW = """
 const figures = [];
-document.addEventListener('DOMContentLoaded', () => {
-  for (const [name, figure] of figures) {
+function draw() {
+  for (const entry of figures) {
+    const [name, figure, done] = entry;
+    const place = document.getElementById(name);
+    if (done || place.closest('details:not([open])')) continue;
+    entry[2] = true;
     Plotly.newPlot(name, figure.data, figure.layout,
                    {displayModeBar: false, responsive: true});
+  }
+}
+document.addEventListener('DOMContentLoaded', () => {
+  draw();
+  for (const part of document.querySelectorAll('details')) {
+    part.addEventListener('toggle', draw);
   }
 });
 """

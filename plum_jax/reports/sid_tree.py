@@ -15,13 +15,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from plum_jax.reports import figures
+from plum_jax.reports import sid_words
+from plum_jax.semantic_ids import quality_prefixes
 
 _ROOT = 'all'
 _TYPICAL_TITLES = 5
 _TITLES_IN_BOX = 3
 _TYPICAL_CATEGORIES = 2
+_TYPICAL_WORDS = 8
+_WORDS_IN_BOX = 3
 _TITLE_WIDTH = 60
 _LINE_WIDTH = 22
+# With more first codes than this their boxes have room for a few words alone.
+_MANY_BRANCHES = 64
+_NARROW_WIDTH = 12
 # Dark enough for white text.
 _COLOURS = ('#2f68b5', '#a8621c', '#237a5a', '#7150b5', '#a63d57')
 
@@ -38,6 +45,7 @@ class Node:
     categories: of the items below, those that set the branch apart.
     item: item number, or None for a branch.
     sid: the full Semantic ID of an item, empty for a branch.
+    words: of titles and categories, those that set the branch apart.
   """
 
   codes: tuple[int, ...]
@@ -46,53 +54,62 @@ class Node:
   categories: tuple[str, ...] = ()
   item: int | None = None
   sid: tuple[int, ...] = ()
+  words: tuple[str, ...] = ()
 
 
 def make_nodes(
+    codes: np.ndarray,
     full_codes: np.ndarray,
     titles: Sequence[str],
     categories: pa.Array | pa.ChunkedArray,
     popularity: np.ndarray,
     max_branches: int = 1_500,
     max_items: int = 3_000,
+    words: sid_words.ItemWords | None = None,
 ) -> list[Node]:
   """Builds the tree, cut to the largest branches and the most popular items.
 
   A prefix that only one item has is no branch: the item itself stands there.
 
   Args:
-    full_codes: int [num_items, num_levels + 1], the disambiguation code last.
+    codes: int [num_items, num_levels], without a disambiguation code.
+    full_codes: int [num_items, at least num_levels], the Semantic IDs to show.
     titles: of the items.
     categories: list<list<string>> of the items, as in the item table.
     popularity: [num_items], which titles are typical.
     max_branches: number of branches to keep.
     max_items: number of items to keep.
+    words: of the items; None to leave words out.
 
   Returns:
     The nodes, every branch after the one that it is in.
   """
-  codes = full_codes[:, :-1]
-  num_items, num_levels = codes.shape
+  num_items = len(codes)
   by_popularity = np.argsort(-popularity, kind='stable')
   row, category, names = _category_pairs(categories)
   branches: list[tuple[int, int, Node]] = []
   # For each item the length of the longest prefix that it shares.
   shared = np.zeros(num_items, np.int64)
-  for level in range(num_levels + 1):
-    group = _groups(codes[:, :level])
+  for level, group in enumerate(quality_prefixes.prefix_groups(codes)):
     counts = np.bincount(group)
     shared[counts[group] > 1] = level
     largest = np.argsort(-counts, kind='stable')[:max_branches]
     largest = largest[(counts[largest] > 1) | (level == 0)]
     typical = _first_of_groups(group[by_popularity], largest, _TYPICAL_TITLES)
     marked = _typical_categories(group[row], category, largest, len(names))
-    for number, which, kinds in zip(largest, typical, marked, strict=True):
+    said: list[tuple[str, ...]] = [()] * len(largest)
+    if words is not None:
+      said = sid_words.typical_words(group, largest, words, _TYPICAL_WORDS)
+    for number, which, kinds, own_words in zip(
+        largest, typical, marked, said, strict=True
+    ):
       items = by_popularity[which]
       node = Node(
           codes=tuple(codes[items[0], :level].tolist()),
           num_items=int(counts[number]),
           titles=tuple(titles[item] for item in items),
           categories=tuple(names[kind] for kind in kinds),
+          words=own_words,
       )
       branches.append((-node.num_items, level, node))
   # A branch is never larger than the one that it is in, so the cut keeps whole
@@ -106,14 +123,6 @@ def make_nodes(
       sid = tuple(full_codes[item].tolist())
       nodes.append(Node(parent, 1, (titles[item],), item=item, sid=sid))
   return nodes
-
-
-def _groups(prefixes: np.ndarray) -> np.ndarray:
-  """Numbers equal rows alike, int64 [num_items]."""
-  if prefixes.shape[1] == 0:
-    return np.zeros(len(prefixes), np.int64)
-  _, group = np.unique(prefixes, axis=0, return_inverse=True)
-  return group.ravel()
 
 
 def _first_of_groups(
@@ -199,16 +208,17 @@ def tree_figure(nodes: Sequence[Node]) -> go.Figure:
       code: _COLOURS[number % len(_COLOURS)]
       for number, code in enumerate(first_codes)
   }
+  crowded = len(first_codes) > _MANY_BRANCHES
   return go.Figure(
       go.Treemap(
           ids=ids,
           parents=parents,
-          labels=[_label(node) for node in nodes],
+          labels=[_label(node, crowded) for node in nodes],
           values=[node.num_items for node in nodes],
           customdata=[_hover(node) for node in nodes],
           branchvalues='total',
           maxdepth=2,
-          text=[_text(node) for node in nodes],
+          text=[_text(node, crowded) for node in nodes],
           textinfo='label+text',
           textposition='top left',
           hovertemplate='%{customdata}<extra></extra>',
@@ -247,7 +257,11 @@ def _escape(text: str) -> str:
   return html.escape(text, quote=False)
 
 
-def _label(node: Node) -> str:
+def _is_small(node: Node, crowded: bool) -> bool:
+  return crowded and node.item is None and len(node.codes) == 1
+
+
+def _label(node: Node, crowded: bool) -> str:
   if node.item is not None:
     title = node.titles[0] or '(no title)'
     lines = textwrap.wrap(_shorten(title), _LINE_WIDTH)
@@ -255,15 +269,21 @@ def _label(node: Node) -> str:
   if not node.codes:
     return 'All items'
   kinds = _escape(', '.join(node.categories))
+  if _is_small(node, crowded):
+    lines = textwrap.wrap(', '.join(node.categories[:1]), _NARROW_WIDTH)
+    kinds = '<br>'.join(map(_escape, lines))
   return f'<b>{node.codes[-1]}</b>' + (f'<br><b>{kinds}</b>' if kinds else '')
 
 
-def _text(node: Node) -> str:
-  """Returns what stands under the label: titles of a branch."""
+def _text(node: Node, crowded: bool) -> str:
+  """Returns what stands under the label: words and titles of a branch."""
   if node.item is not None:
     return ''
+  if _is_small(node, crowded):
+    return '<br>'.join(map(_escape, node.words[:_WORDS_IN_BOX]))
   lines = [
       f'{node.num_items:,} items',
+      *([', '.join(node.words[:_WORDS_IN_BOX])] if node.words else []),
       *(
           textwrap.shorten(title, _LINE_WIDTH, placeholder=' …')
           for title in node.titles[:_TITLES_IN_BOX]
@@ -282,10 +302,12 @@ def _hover(node: Node) -> str:
   if node.item is not None:
     return f'<b>{titles}</b><br>SID {" ".join(map(str, node.sid))}'
   kinds = _escape(', '.join(node.categories))
+  words = _escape(', '.join(node.words))
   return (
       f'<b>{"level " + str(len(node.codes)) if node.codes else "All items"}</b>'
       + (f', codes {sid}' if sid else '')
       + f'<br>{node.num_items:,} items'
       + (f'<br><i>{kinds}</i>' if kinds else '')
+      + (f'<br>words: <b>{words}</b>' if words else '')
       + f'<br>{titles}'
   )

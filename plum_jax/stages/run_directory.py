@@ -66,6 +66,11 @@ class RunDirectory:
     return self._folder('evaluation')
 
   @property
+  def semantic_id_report(self) -> pathlib.Path:
+    """What the quality of the Semantic IDs is, for programs and for people."""
+    return self._folder('semantic_id_report')
+
+  @property
   def report(self) -> pathlib.Path:
     """The page for people."""
     return self._folder('report.html')

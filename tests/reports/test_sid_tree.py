@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from plum_jax.reports import sid_tree
+from plum_jax.reports import sid_words
 
 
 def make_nodes(codes, categories=None, **kwargs):
@@ -18,6 +19,7 @@ def make_nodes(codes, categories=None, **kwargs):
   full = np.concatenate([codes, np.arange(len(codes))[:, None]], axis=1)
   categories = [[] for _ in codes] if categories is None else categories
   return sid_tree.make_nodes(
+      codes,
       full,
       [f'title {n}' for n in range(len(codes))],
       pa.array(categories, pa.list_(pa.list_(pa.string()))),
@@ -98,3 +100,36 @@ def test_long_titles_are_shortened_and_escaped():
   label = sid_tree.tree_figure([root, node]).data[0].labels[1]
   assert label.startswith('&lt;i&gt;word')
   assert len(label) < 100
+
+
+def test_branches_carry_their_words_in_hover_and_box():
+  titles = ['<i>nail</i> polish'] * 8 + ['hair spray'] * 8
+  codes = np.repeat([[0, 0], [1, 0]], 8, axis=0)
+  categories = pa.array([[]] * 16, pa.list_(pa.list_(pa.string())))
+  nodes = sid_tree.make_nodes(
+      codes,
+      codes,
+      titles,
+      categories,
+      np.arange(16),
+      words=sid_words.item_words(pa.array(titles), categories),
+  )
+  words = {node.codes: node.words for node in nodes if node.item is None}
+  assert words[(0,)] == ('nail', 'polish')
+  assert words[(1,)] == ('hair', 'spray')
+  assert words[()] == ()
+  data = sid_tree.tree_figure(nodes).data[0]
+  branch = data.ids.index('all-0')
+  assert 'nail, polish' in data.text[branch]
+  assert 'words: <b>nail, polish</b>' in data.customdata[branch]
+
+
+def test_many_first_codes_get_short_labels_and_full_hovers():
+  codes = np.repeat(np.arange(70), 2)[:, None]
+  nodes = make_nodes(codes, [[['Film', 'Long name of it']]] * 140)
+  data = sid_tree.tree_figure(nodes).data[0]
+  labels = dict(zip(data.ids, data.labels, strict=True))
+  hovers = dict(zip(data.ids, data.customdata, strict=True))
+  assert labels['all-3'] == '<b>3</b>'
+  assert 'title 7' in hovers['all-3']
+  assert 'title 7' in labels['item-7']

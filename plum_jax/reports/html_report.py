@@ -16,12 +16,14 @@ from plum_jax.reports import page
 from plum_jax.reports import results_table
 from plum_jax.reports import run_artifacts
 from plum_jax.reports import sample_users
+from plum_jax.reports import semantic_id_report
 from plum_jax.reports import sid_tree
 from plum_jax.reports import sid_words
 from plum_jax.reports.run_artifacts import RunArtifacts
 
 FILE_NAME = 'report.html'
 _HASH_DIGITS = 12
+_SEMANTIC_ID_REPORT = 'semantic_id_report'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -230,9 +232,20 @@ def _sid_quality(run: RunArtifacts) -> page.Section:
   return page.Section(
       'Quality of the Semantic IDs',
       page.card(page.table(header, rows))
+      + _link_to_more(run)
       + page.card(page.table(['Before collisions are resolved', ''], whole)),
       note='Cosine: mean over all pairs of items that share their first codes '
       'up to this level, in the embedding that the codes were made from.',
+  )
+
+
+def _link_to_more(run: RunArtifacts) -> str:
+  """Leads to the page of the stage semantic_id_report, if it has run."""
+  if _SEMANTIC_ID_REPORT not in run.manifests:
+    return ''
+  return (
+      f'<p><a href="{_SEMANTIC_ID_REPORT}/{semantic_id_report.REPORT_FILE}">'
+      'More: collisions with titles, categories, words, other tables</a></p>'
   )
 
 

@@ -36,8 +36,8 @@ h3 { font-size: 14px; margin: 0 0 8px; font-weight: 600; }
 .columns h3 { display: flex; flex-wrap: wrap; gap: 2px 8px; }
 p, .note { color: var(--soft); margin: 0 0 14px; max-width: 76ch; }
 nav { display: flex; flex-wrap: wrap; gap: 4px 18px; margin: 14px 0 22px; }
-nav a { color: var(--accent); text-decoration: none; }
-nav a:hover { text-decoration: underline; }
+nav a, p a { color: var(--accent); text-decoration: none; }
+nav a:hover, p a:hover { text-decoration: underline; }
 .card {
   background: var(--card); border: 1px solid var(--rule); border-radius: 10px;
   padding: 16px 18px; margin: 12px 0; min-width: 0;

@@ -7,8 +7,10 @@ import json
 import re
 import shutil
 
+import numpy as np
 import pytest
 
+from plum_jax.artifacts import stage
 from plum_jax.artifacts.errors import InputError
 from plum_jax.reports import html_report
 from plum_jax.semantic_ids import sid_table
@@ -123,6 +125,43 @@ def test_report_of_a_run_without_semantic_ids_leaves_their_parts_out(
   assert 'sid-tree' not in found.figures
   assert 'Quality of the Semantic IDs' not in found.text
   assert 'Results' in found.text
+
+
+def test_report_leads_to_the_quality_report_once_it_is_there(
+    run_directory, tmp_path, parsed
+):
+  run = tmp_path / 'run'
+  shutil.copytree(run_directory, run)
+  stage.run(
+      'semantic_id_report',
+      run / 'semantic_id_report',
+      lambda folder, work: (folder / 'report.html').write_text('more'),
+      inputs={},
+      parameters={},
+  )
+  address = 'semantic_id_report/report.html'
+  text = html_report.build(run).read_text(encoding='utf-8')
+  assert address in Page(text).addresses
+  assert address not in parsed.addresses
+
+
+def test_report_shows_sids_without_a_disambiguation_level(
+    run_directory, tmp_path
+):
+  run = tmp_path / 'run'
+  shutil.copytree(run_directory, run)
+  sid_table.make(
+      [f'i{n}' for n in range(6)],
+      [[0, 1], [1, 0], [0, 1], [1, 2], [2, 0], [0, 2]],
+      codebook_sizes=(3, 3),
+      tokenizer_hash='',
+      next_codes=lambda rows, blocked: np.argmin(blocked, axis=1)[:, None],
+  ).save(run / 'semantic_ids' / 'sid_table.parquet')
+  found = Page(html_report.build(run).read_text(encoding='utf-8'))
+  hovers = found.figures['sid-tree']['data'][0]['customdata']
+  assert any('SID 0 1' in hover for hover in hovers)
+  assert any('SID 0 0' in hover for hover in hovers)
+  assert any('level 1</b>, codes 0<br>3 items' in hover for hover in hovers)
 
 
 @pytest.mark.parametrize('missing', ['catalog', 'evaluation'])

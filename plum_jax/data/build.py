@@ -131,5 +131,6 @@ def _check_items(
         f'{catalog.num_items}, and they are not the same in the same order.',
         where=table_file,
         expected=f'the items of {catalog.where}',
-        fix='Run the stage semantic_ids on this catalog.',
+        fix='Run assign_semantic_ids on this catalog, which keeps the SIDs of '
+        'old items, or semantic_ids.',
     )

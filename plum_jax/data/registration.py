@@ -18,10 +18,12 @@ from plum_jax.artifacts.errors import InputError
 from plum_jax.data import preprocessors
 from plum_jax.data import tensorflow_runtime
 from plum_jax.data.source import TfdsDirectorySource
+from plum_jax.semantic_ids import lineage
 from plum_jax.vocabulary.semantic_id_vocabulary import SemanticIdVocabulary
 
 TASKS_FOLDER = 'tasks'
 VOCABULARY_FOLDER = 'vocabulary'
+SEMANTIC_IDS_FOLDER = 'semantic_ids'
 # Examples of one user come after each other; the buffer mixes those of some
 # hundred users, and the order of the users is drawn when the files are written.
 _SHUFFLE_BUFFER_SIZE = 16_384
@@ -116,11 +118,14 @@ def _check_same_sid_table(
         fix='Run the stage tasks first.',
     )
   recorded = made.inputs.get('semantic_ids')
-  if recorded != vocabulary.layout.sid_table_hash:
+  wanted = vocabulary.layout.sid_table_hash
+  table = run_directory / SEMANTIC_IDS_FOLDER
+  # Versions of one table have the same tokens.
+  if recorded != wanted and not lineage.are_versions(table, recorded, wanted):
     raise InputError(
         f'{folder} and {run_directory / VOCABULARY_FOLDER} were made from '
         'different SID tables.',
         where=f'{folder / manifests.FILE_NAME}, inputs.semantic_ids',
-        expected=f'{vocabulary.layout.sid_table_hash}, got {recorded}',
+        expected=f'{wanted}, got {recorded}',
         fix='Run the stages vocabulary and tasks again.',
     )

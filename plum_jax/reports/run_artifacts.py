@@ -92,7 +92,8 @@ def load(run_directory: str | os.PathLike[str]) -> RunArtifacts:
           'The SID table is not of this catalog.',
           where=run / SEMANTIC_IDS / semantic_ids.TABLE_FILE,
           expected=f'the {catalog.num_items} items of {run / CATALOG}',
-          fix='Run the stage semantic_ids again.',
+          fix='Run assign_semantic_ids, which keeps the SIDs of old items, or '
+          'semantic_ids.',
       )
   return RunArtifacts(
       name=run.resolve().name,

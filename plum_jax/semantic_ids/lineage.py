@@ -99,6 +99,20 @@ def hashes(directory: str | os.PathLike[str]) -> set[str]:
   return found
 
 
+def are_versions(
+    directory: str | os.PathLike[str], *content_hashes: str | None
+) -> bool:
+  """Whether content hashes all name a table, or one that it grew out of.
+
+  Args:
+    directory: a folder `semantic_ids/`; it need not be there.
+    *content_hashes: of such a folder, or of its table.
+  """
+  if not (pathlib.Path(directory) / sid_table_file.FILE_NAME).exists():
+    return False
+  return hashes(directory).issuperset(content_hashes)
+
+
 def check_input(
     directory: str | os.PathLike[str],
     role: str,

@@ -27,6 +27,8 @@ from plum_jax.evaluation import results as results_lib
 from plum_jax.evaluation.generative import GenerativeRecommender
 from plum_jax.evaluation.protocols import Recommender
 from plum_jax.models import saved
+from plum_jax.semantic_ids import build as semantic_ids
+from plum_jax.semantic_ids import lineage
 from plum_jax.stages import train
 from plum_jax.stages.generator import load_index
 from plum_jax.stages.run_directory import RunDirectory
@@ -150,8 +152,17 @@ def _inputs(
       )
     made, needs = made_from[name]
     for role, path in needs.items():
-      manifest.check_input(made, role, path)
+      if role == 'semantic_ids':
+        # Items may have been added since: all others have the same SIDs.
+        lineage.check_input(made, role, path)
+      else:
+        manifest.check_input(made, role, path)
     inputs |= {made.name: made, **needs}
+  # Prompts and targets are item numbers and SIDs of just these.
+  manifest.check_input(folders.tasks, 'catalog', folders.catalog)
+  if GENERATIVE in recommenders:
+    table = folders.semantic_ids / semantic_ids.TABLE_FILE
+    manifest.check_input(folders.tasks, 'semantic_ids', table)
   return inputs
 
 

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 import logging
 import os
 import pathlib
+from typing import Any
 
 from plum_jax.artifacts import manifest as manifests
 from plum_jax.artifacts import stage
 from plum_jax.catalog.catalog import Catalog
+from plum_jax.semantic_ids import lineage
 from plum_jax.semantic_ids import sid_table
 from plum_jax.semantic_ids.build import TABLE_FILE
 from plum_jax.vocabulary import catalog_text
@@ -37,6 +39,9 @@ def build(
     custom_tokens: Sequence[str] = (),
 ) -> manifests.Manifest:
   """Writes `vocabulary.model` and `vocabulary.json`.
+
+  A vocabulary stays when items are added to the SID table: its tokens are
+  those of all versions, and generators depend on their numbers.
 
   Args:
     directory: the vocabulary's folder.
@@ -88,17 +93,52 @@ def build(
         f'{made.vocab_size:,}',
     )
 
-  return stage.run(
-      'vocabulary',
-      directory,
-      make,
-      inputs=inputs,
-      parameters={
-          'text_vocab_size': None if base_model_file else text_vocab_size,
-          'extra_ids': extra_ids,
-          'custom_tokens': list(custom_tokens),
-      },
+  parameters = {
+      'text_vocab_size': None if base_model_file else text_vocab_size,
+      'extra_ids': extra_ids,
+      'custom_tokens': list(custom_tokens),
+  }
+  kept = _of_earlier_version(
+      pathlib.Path(directory),
+      semantic_ids_directory,
+      base_model_file,
+      parameters,
   )
+  if kept is not None:
+    return kept
+  return stage.run(
+      'vocabulary', directory, make, inputs=inputs, parameters=parameters
+  )
+
+
+def _of_earlier_version(
+    directory: pathlib.Path,
+    semantic_ids_directory: str | os.PathLike[str],
+    base_model_file: str | os.PathLike[str],
+    parameters: dict[str, Any],
+) -> manifests.Manifest | None:
+  """Returns a vocabulary's manifest if the SID table has grown since."""
+  made = manifests.load(directory) if directory.exists() else None
+  if made is None or dict(made.parameters) != parameters:
+    return None
+  base_model = (
+      manifests.content_hash(base_model_file) if base_model_file else None
+  )
+  table = made.inputs.get('semantic_ids')
+  if (
+      made.inputs.get('base_model') != base_model
+      or table
+      == manifests.content_hash(
+          pathlib.Path(semantic_ids_directory) / TABLE_FILE
+      )
+      or not lineage.are_versions(semantic_ids_directory, table)
+  ):
+    return None
+  _LOGGER.info(
+      'vocabulary: kept, its SID tokens are those of the grown table (%s)',
+      directory,
+  )
+  return made
 
 
 def write(

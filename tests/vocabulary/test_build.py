@@ -10,6 +10,8 @@ from plum_jax.artifacts import manifest
 from plum_jax.artifacts.errors import InputError
 from plum_jax.catalog import tables
 from plum_jax.catalog.catalog import Catalog
+from plum_jax.semantic_ids import extend
+from plum_jax.semantic_ids import lineage
 from plum_jax.semantic_ids import sid_table
 from plum_jax.semantic_ids.build import TABLE_FILE
 from plum_jax.vocabulary import build
@@ -80,3 +82,24 @@ def test_build_leaves_nothing_behind_when_it_fails(run):
   with pytest.raises(InputError, match='already'):
     _build(run, custom_tokens=['<sid_1_0>'])
   assert not (run / 'vocabulary').exists()
+
+
+def test_build_keeps_the_vocabulary_when_items_are_added_to_the_table(run):
+  folder = run / 'semantic_ids'
+  first = manifest.Manifest('semantic_ids', {}, {}).save(folder)
+  made = _build(run)
+  later = lineage.parameters_of_next(folder, first)
+  table = sid_table.load(folder / TABLE_FILE)
+  table = extend.extend(table, ['c', 'a'], np.array([[1, 0], [1, 0]]))
+  table.save(folder / TABLE_FILE)
+  manifest.Manifest(lineage.STAGE, {}, later).save(folder)
+  assert _build(run) == made
+  # What was asked for otherwise is made otherwise.
+  other = _build(run, extra_ids=7)
+  assert other != made
+  assert _build(run, extra_ids=7) == other
+  # A table that is not of the same line has tokens of its own.
+  first.save(folder)
+  again = _build(run)
+  assert again.inputs['semantic_ids'] == manifest.hash_file(folder / TABLE_FILE)
+  assert again.inputs != made.inputs

@@ -26,6 +26,7 @@ from plum_jax.item_embeddings import modalities as kinds
 from plum_jax.item_embeddings import partial_array
 from plum_jax.item_embeddings import published
 from plum_jax.item_embeddings import sentence_folder
+from plum_jax.item_embeddings import shards
 from plum_jax.sharding import axis_rules
 
 _STAGE = 'item_embeddings'
@@ -119,14 +120,16 @@ def build(
 def _inputs(modality: kinds.Modality) -> dict[str, str | os.PathLike[str]]:
   """Returns the files that decide a modality's vectors, by their roles."""
   if isinstance(modality, kinds.FileModality):
-    paths = [pathlib.Path(modality.path)]
-    marks = given_embeddings.present_path(modality.path)
-    if paths[0].suffix == '.npy' and marks.exists():
-      paths.append(marks)
-    roles = ('vectors', 'present')
-    return {
-        f'{modality.name}/{r}': p for r, p in zip(roles, paths, strict=False)
-    }
+    found: dict[str, str | os.PathLike[str]] = {}
+    paths = shards.find(modality.path)
+    single = paths == [pathlib.Path(modality.path)]
+    for path in paths:
+      shard = '' if single else f'/{path.name}'
+      found[f'{modality.name}/vectors{shard}'] = path
+      marks = given_embeddings.present_path(path)
+      if path.suffix == '.npy' and marks.exists():
+        found[f'{modality.name}/present{shard}'] = marks
+    return found
   if modality.encoder in published.ENCODERS:
     return {}  # Its checksums are parameters; a finished run needs no cache.
   root = published.folder(modality.encoder)
@@ -143,7 +146,7 @@ def _parameters(modality: kinds.Modality) -> dict[str, Any]:
     return {
         **values,
         'kind': 'file',
-        'path': pathlib.Path(values['path']).suffix,
+        'path': shards.find(modality.path)[0].suffix,
     }
   values['fields'] = list(modality.fields)
   known = published.ENCODERS.get(modality.encoder)

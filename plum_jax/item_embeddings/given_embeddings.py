@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 import dataclasses
 import os
 import pathlib
@@ -16,9 +16,12 @@ from pyarrow import parquet as pq
 
 from plum_jax.artifacts.errors import InputError
 from plum_jax.item_embeddings import modalities
+from plum_jax.item_embeddings import row_file
+from plum_jax.item_embeddings import shards
 
 _VALUES_PER_CHUNK = 1 << 23  # 32 MiB of float32.
 _ROWS_PER_CHUNK = 8192
+_Array = np.ndarray | row_file.RowFile
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,18 +55,21 @@ def dim(modality: modalities.FileModality) -> int:
   """Returns the width of the vectors.
 
   Raises:
-    InputError: the file cannot be read or has no vectors.
+    InputError: a file cannot be read, or has no vectors or wider ones than
+      another.
   """
-  if pathlib.Path(modality.path).suffix == '.npy':
-    return _open_npy(modality.path).shape[1]
-  file = _open_parquet(modality)
-  kind = file.schema_arrow.field(modality.column).type
-  if pa.types.is_fixed_size_list(kind):
-    return kind.list_size
-  for lists in _read_lists(file, modality):
-    vectors = lists.drop_null()
-    if len(vectors):
-      return len(vectors[0])
+  paths = shards.find(modality.path)
+  if paths[0].suffix == '.npy':
+    return _dim_of_arrays([_open_npy(path) for path in paths], paths)
+  for path in paths:
+    file = _open_parquet(path, modality)
+    kind = file.schema_arrow.field(modality.column).type
+    if pa.types.is_fixed_size_list(kind):
+      return kind.list_size
+    for lists in _read_lists(file, path, modality):
+      vectors = lists.drop_null()
+      if len(vectors):
+        return len(vectors[0])
   raise InputError(
       'The file holds no vector at all.',
       where=f'{modality.path}, column {modality.column}',
@@ -72,13 +78,27 @@ def dim(modality: modalities.FileModality) -> int:
   )
 
 
+def _dim_of_arrays(
+    arrays: Sequence[_Array], paths: Sequence[pathlib.Path]
+) -> int:
+  for array, path in zip(arrays, paths, strict=True):
+    if array.shape[1] != arrays[0].shape[1]:
+      raise InputError(
+          f'The vectors have {array.shape[1]} numbers.',
+          where=path,
+          expected=f'{arrays[0].shape[1]} numbers, as in {paths[0].name}',
+          fix='Embed all items with one encoder.',
+      )
+  return arrays[0].shape[1]
+
+
 def read(
     modality: modalities.FileModality, item_ids: pa.ChunkedArray, dim: int
 ) -> Iterator[Rows]:
   """Reads and checks all vectors.
 
   Args:
-    modality: the file.
+    modality: the file, or its shards.
     item_ids: [num_items] strings, the catalog's ids in item order.
     dim: width of the vectors, from `dim`.
 
@@ -89,10 +109,17 @@ def read(
     InputError: a wrong number of rows, an unknown or a repeated id, a vector
       of another width, or one with NaN or infinite values.
   """
-  if pathlib.Path(modality.path).suffix == '.npy':
-    yield from _read_npy(modality.path, item_ids, dim)
+  paths = shards.find(modality.path)
+  if paths[0].suffix == '.npy':
+    arrays = [_open_npy(path) for path in paths]
+    num_rows = sum(len(array) for array in arrays)
+    _check_rows(modality.path, num_rows, len(item_ids))
+    begin = 0
+    for path, array in zip(paths, arrays, strict=True):
+      yield from _read_npy(path, array, item_ids, begin)
+      begin += len(array)
   else:
-    yield from _read_parquet(modality, item_ids, dim)
+    yield from _read_parquet(paths, modality, item_ids, dim)
 
 
 def _load_npy(path: str | os.PathLike[str]) -> np.ndarray:
@@ -107,7 +134,7 @@ def _load_npy(path: str | os.PathLike[str]) -> np.ndarray:
     ) from error
 
 
-def _open_npy(path: str | os.PathLike[str]) -> np.ndarray:
+def _open_npy(path: pathlib.Path) -> _Array:
   array = _load_npy(path)
   if array.ndim != 2 or not array.shape[1] or array.dtype.kind != 'f':
     raise InputError(
@@ -116,14 +143,14 @@ def _open_npy(path: str | os.PathLike[str]) -> np.ndarray:
         expected='floating point [num_items, dim]',
         fix='Write one vector per item, in the order of items.parquet.',
     )
-  return array
+  # What lies column by column has no rows to read one after another.
+  return row_file.RowFile(path) if array.flags.c_contiguous else array
 
 
 def _read_npy(
-    path: str | os.PathLike[str], item_ids: pa.ChunkedArray, dim: int
+    path: pathlib.Path, array: _Array, item_ids: pa.ChunkedArray, first: int
 ) -> Iterator[Rows]:
-  array, num_items = _open_npy(path), len(item_ids)
-  _check_rows(path, len(array), num_items)
+  """Reads an array whose first row is item number `first`."""
   if present_path(path).exists():
     present = _load_npy(present_path(path))
     if present.dtype != np.bool_ or present.ndim != 1:
@@ -134,21 +161,24 @@ def _read_npy(
           expected='bool [num_items]',
           fix='Write one bool per item, in the order of items.parquet.',
       )
-    _check_rows(present_path(path), len(present), num_items)
+    _check_rows(present_path(path), len(present), len(array))
   else:
-    present = np.ones(num_items, np.bool_)
-  step = max(1, _VALUES_PER_CHUNK // dim)
-  for begin in range(0, num_items, step):
+    present = np.ones(len(array), np.bool_)
+  step = max(1, _VALUES_PER_CHUNK // array.shape[1])
+  for begin in range(0, len(array), step):
     chunk = np.array(present[begin : begin + step])
-    ids = item_ids.slice(begin, len(chunk))
+    items = np.arange(begin, begin + len(chunk)) + first
+    ids = item_ids.slice(first + begin, len(chunk))
     vectors = _finite(array[begin : begin + step], chunk, ids, path, begin)
-    yield Rows(np.arange(begin, begin + len(chunk)), vectors, chunk)
+    yield Rows(items, vectors, chunk)
 
 
-def _check_rows(path, num_rows: int, num_items: int) -> None:
+def _check_rows(
+    path: str | os.PathLike[str], num_rows: int, num_items: int
+) -> None:
   if num_rows != num_items:
     raise InputError(
-        f'The array has {num_rows} rows.',
+        f'There are {num_rows} rows.',
         where=path,
         expected=f'{num_items} rows, one per item of the catalog',
         fix='Write one row per item in the order of items.parquet, or a '
@@ -191,14 +221,16 @@ def _finite(
   return vectors
 
 
-def _open_parquet(modality: modalities.FileModality) -> pq.ParquetFile:
-  """Opens the file and checks its columns."""
+def _open_parquet(
+    path: pathlib.Path, modality: modalities.FileModality
+) -> pq.ParquetFile:
+  """Opens a file and checks its columns."""
   try:
-    file = pq.ParquetFile(modality.path)
+    file = pq.ParquetFile(path)
   except (OSError, pa.ArrowInvalid) as error:
     raise InputError(
         f'The embeddings cannot be read: {error}.',
-        where=modality.path,
+        where=path,
         expected='a .npy or a Parquet file',
         fix='Give the path of such a file, with the ending .npy or .parquet.',
     ) from error
@@ -207,7 +239,7 @@ def _open_parquet(modality: modalities.FileModality) -> pq.ParquetFile:
     if name not in schema.names:
       raise InputError(
           f'The file has no column {name!r}.',
-          where=modality.path,
+          where=path,
           expected=f'one of {", ".join(schema.names)}',
           fix='Set id_column and column to the names in the file.',
       )
@@ -222,7 +254,7 @@ def _open_parquet(modality: modalities.FileModality) -> pq.ParquetFile:
   ):
     raise InputError(
         f'The column {modality.column} is of type {kind}.',
-        where=f'{modality.path}, column {modality.column}',
+        where=f'{path}, column {modality.column}',
         expected='lists of floats',
         fix='Store each vector as one list.',
     )
@@ -230,27 +262,38 @@ def _open_parquet(modality: modalities.FileModality) -> pq.ParquetFile:
 
 
 def _read_parquet(
-    modality: modalities.FileModality, item_ids: pa.ChunkedArray, dim: int
+    paths: Sequence[pathlib.Path],
+    modality: modalities.FileModality,
+    item_ids: pa.ChunkedArray,
+    dim: int,
 ) -> Iterator[Rows]:
-  file, path = _open_parquet(modality), modality.path
-  ids = file.read(columns=[modality.id_column]).column(0)
-  items = _item_numbers(ids, item_ids, f'{path}, column {modality.id_column}')
-  begin = 0
-  for lists in _read_lists(file, modality):
-    end = begin + len(lists)
-    present = lists.is_valid().to_numpy(zero_copy_only=False)
-    _check_width(lists, dim, f'{path}, column {modality.column}', begin)
-    values = lists.drop_null().flatten().to_numpy(zero_copy_only=False)
-    vectors = np.zeros((len(lists), dim), values.dtype)
-    vectors[present] = values.reshape(-1, dim)
-    chunk_ids = ids.slice(begin, len(lists))
-    vectors = _finite(vectors, present, chunk_ids, path, begin)
-    yield Rows(items[begin:end], vectors, present)
-    begin = end
+  files = [_open_parquet(path, modality) for path in paths]
+  ids = [
+      pc.cast(
+          file.read(columns=[modality.id_column]).column(0), pa.large_string()
+      )
+      for file in files
+  ]
+  items = _item_numbers(ids, item_ids, paths, modality.id_column)
+  for path, file, file_ids, file_items in zip(
+      paths, files, ids, items, strict=True
+  ):
+    begin = 0
+    for lists in _read_lists(file, path, modality):
+      end = begin + len(lists)
+      present = lists.is_valid().to_numpy(zero_copy_only=False)
+      _check_width(lists, dim, f'{path}, column {modality.column}', begin)
+      values = lists.drop_null().flatten().to_numpy(zero_copy_only=False)
+      vectors = np.zeros((len(lists), dim), values.dtype)
+      vectors[present] = values.reshape(-1, dim)
+      chunk_ids = file_ids.slice(begin, len(lists))
+      vectors = _finite(vectors, present, chunk_ids, path, begin)
+      yield Rows(file_items[begin:end], vectors, present)
+      begin = end
 
 
 def _read_lists(
-    file: pq.ParquetFile, modality: modalities.FileModality
+    file: pq.ParquetFile, path: pathlib.Path, modality: modalities.FileModality
 ) -> Iterator[pa.Array]:
   """Reads the column of vectors, some rows at a time."""
   try:
@@ -259,7 +302,7 @@ def _read_lists(
   except (OSError, pa.ArrowInvalid) as error:
     raise InputError(
         f'The vectors cannot be read: {error}.',
-        where=f'{modality.path}, column {modality.column}',
+        where=f'{path}, column {modality.column}',
         expected='a whole file; nulls only in lists of variable size, since '
         'PyArrow does not read null lists of a fixed size',
         fix='Write the file again with the type list<float>.',
@@ -267,21 +310,34 @@ def _read_lists(
 
 
 def _item_numbers(
-    ids: pa.ChunkedArray, item_ids: pa.ChunkedArray, where: str
-) -> np.ndarray:
-  """Returns each row's item number; refuses unknown and repeated ids."""
-  # One look-up for the whole file: each builds a hash table of the catalog.
+    ids: Sequence[pa.ChunkedArray],
+    item_ids: pa.ChunkedArray,
+    paths: Sequence[pathlib.Path],
+    column: str,
+) -> list[np.ndarray]:
+  """Returns item numbers of each file; refuses unknown and repeated ids."""
+  everything = pa.chunked_array(
+      [chunk for file_ids in ids for chunk in file_ids.chunks],
+      pa.large_string(),
+  )
+  ends = np.cumsum([len(file_ids) for file_ids in ids])
+
+  def where(row: int) -> str:
+    file = int(np.searchsorted(ends, row, side='right'))
+    begin = int(ends[file - 1]) if file else 0
+    return f'{paths[file]}, column {column}, row {row - begin}'
+
+  # One look-up for all files: each builds a hash table of the catalog.
   found = pc.index_in(
-      pc.cast(ids, pa.large_string()),
-      value_set=pc.cast(item_ids, pa.large_string()),
+      everything, value_set=pc.cast(item_ids, pa.large_string())
   )
   known = pc.is_valid(found).to_numpy()
   if not known.all():
     row = int(np.argmin(known))
     raise InputError(
         f'{int(np.sum(~known))} rows have an item id that the catalog does '
-        f'not have, the first is {ids[row].as_py()!r}.',
-        where=f'{where}, row {row}',
+        f'not have, the first is {everything[row].as_py()!r}.',
+        where=where(row),
         expected='item ids of items.parquet',
         fix='Leave these rows out, or add the items to the catalog.',
     )
@@ -293,12 +349,12 @@ def _item_numbers(
     row = int(np.argmax(repeated))
     raise InputError(
         f'{int(np.sum(repeated))} rows repeat an item id, the first is '
-        f'{ids[row].as_py()!r}.',
-        where=f'{where}, row {row}',
+        f'{everything[row].as_py()!r}.',
+        where=where(row),
         expected='each item at most once',
         fix='Keep one embedding per item and modality.',
     )
-  return items
+  return np.split(items, ends[:-1])
 
 
 def _check_width(lists: pa.Array, dim: int, where: str, begin: int) -> None:

@@ -47,7 +47,8 @@ class FileModality:
     path: a `.npy` file, floating point [num_items, dim] in the order of
       `items.parquet`, with a bool [num_items] `<stem>.present.npy` beside it
       if some items have none; or a `.parquet` file in any order, whose items
-      may be fewer than the catalog's.
+      may be fewer than the catalog's. Shards of either kind are given as a
+      folder, or as a pattern with `*`; see `shards.find`.
     id_column: the Parquet file's column of item ids.
     column: its column of lists of floats, all of one length; null where an
       item has none.

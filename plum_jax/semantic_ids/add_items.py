@@ -123,7 +123,9 @@ def _fill(
       embeddings_directory, [name for name, _ in tokenizer.modality_sizes]
   )
   item_ids = catalog_items.read_item_ids(items_path)
-  catalog_items.check_same_items(item_ids, items_path, embeddings)
+  catalog_items.check_same_items(
+      item_ids, items_path, embeddings, embeddings_directory
+  )
   # Those of old items only for the reconstruction errors.
   assignment = assign.assign(tokenizer, embeddings, mesh=mesh)
   grown = extend.extend(

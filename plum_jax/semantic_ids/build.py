@@ -139,7 +139,9 @@ def build(
   def make(output: pathlib.Path, work: pathlib.Path) -> None:
     embeddings = inputs.load(embeddings_directory, config.modalities)
     item_ids = catalog_items.read_item_ids(items_path)
-    catalog_items.check_same_items(item_ids, items_path, embeddings)
+    catalog_items.check_same_items(
+        item_ids, items_path, embeddings, embeddings_directory
+    )
     partners = None if source is None else source.load()
     _fill(output, work, item_ids, embeddings, config, seed, partners, mesh)
 

@@ -10,6 +10,7 @@ import pathlib
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from plum_jax.artifacts import manifest
 from plum_jax.artifacts.errors import InputError
 from plum_jax.semantic_ids import inputs
 
@@ -45,16 +46,18 @@ def check_same_items(
     item_ids: pa.Array,
     items_path: str | os.PathLike[str],
     embeddings: inputs.TokenizerInputs,
+    embeddings_directory: str | os.PathLike[str],
 ) -> None:
-  """Refuses embeddings of another number of items.
+  """Refuses embeddings of other items, or of the same in another order.
 
   Args:
     item_ids: of the catalog.
     items_path: its file, for the message.
-    embeddings: that were made for it.
+    embeddings: that are to be those of its items.
+    embeddings_directory: where they come from, with the stage's manifest.
 
   Raises:
-    InputError: the numbers differ.
+    InputError: the numbers differ, or they were made from another file.
   """
   if len(item_ids) != embeddings.num_items:
     raise InputError(
@@ -64,3 +67,4 @@ def check_same_items(
         expected='one row of embeddings per item, in the same order',
         fix='Embed the items of this catalog again.',
     )
+  manifest.check_input(embeddings_directory, 'items', items_path)

@@ -244,10 +244,18 @@ def test_add_refuses_embeddings_of_another_kind(run, sizes, message):
   assert _bytes(run) == files
 
 
-def test_add_refuses_embeddings_of_another_catalog(run):
-  ids = pa.table({'item_id': [f'item {number}' for number in range(41)]})
+@pytest.mark.parametrize(
+    ('numbers', 'message'),
+    [
+        (range(41), '41 items of the catalog do not go'),
+        # As many, in another order.
+        (range(40)[::-1], 'made with another items than'),
+    ],
+)
+def test_add_refuses_embeddings_of_another_catalog(run, numbers, message):
+  ids = pa.table({'item_id': [f'item {number}' for number in numbers]})
   pq.write_table(ids, run / 'catalog' / 'items.parquet')
-  with pytest.raises(InputError, match='41 items of the catalog do not go'):
+  with pytest.raises(InputError, match=message):
     _add(run)
 
 

@@ -45,7 +45,7 @@ class SemanticIdReportConfig:
   num_collisions: int = 20
   num_branches: int = 20
   max_branches: int = 1_500
-  max_items: int = 3_000
+  max_items: int = 6_000
   seed: int = 0
 
 

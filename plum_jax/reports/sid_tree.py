@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Sequence
 import dataclasses
 import html
@@ -209,16 +210,22 @@ def tree_figure(nodes: Sequence[Node]) -> go.Figure:
       for number, code in enumerate(first_codes)
   }
   crowded = len(first_codes) > _MANY_BRANCHES
+  rest = _left_out(nodes)
+  hidden = [f'… and {number:,} more items' for _, number in rest]
+  colours = [
+      colour_of[codes[0]] if codes else '#5d6873'
+      for codes in (*(node.codes for node in nodes), *(c for c, _ in rest))
+  ]
   return go.Figure(
       go.Treemap(
-          ids=ids,
-          parents=parents,
-          labels=[_label(node, crowded) for node in nodes],
-          values=[node.num_items for node in nodes],
-          customdata=[_hover(node) for node in nodes],
+          ids=ids + [f'more-{_branch_id(codes)}' for codes, _ in rest],
+          parents=parents + [_branch_id(codes) for codes, _ in rest],
+          labels=[_label(node, crowded) for node in nodes] + hidden,
+          values=[node.num_items for node in nodes] + [n for _, n in rest],
+          customdata=[_hover(node) for node in nodes] + hidden,
+          text=[_text(node, crowded) for node in nodes] + [''] * len(rest),
           branchvalues='total',
           maxdepth=2,
-          text=[_text(node, crowded) for node in nodes],
           textinfo='label+text',
           textposition='top left',
           hovertemplate='%{customdata}<extra></extra>',
@@ -226,10 +233,7 @@ def tree_figure(nodes: Sequence[Node]) -> go.Figure:
           tiling={'pad': 2},
           pathbar={'thickness': 24},
           marker={
-              'colors': [
-                  colour_of[node.codes[0]] if node.codes else '#5d6873'
-                  for node in nodes
-              ],
+              'colors': colours,
               'line': {'width': 1, 'color': 'rgba(255,255,255,.35)'},
           },
       ),
@@ -241,15 +245,37 @@ def tree_figure(nodes: Sequence[Node]) -> go.Figure:
   )
 
 
+def _left_out(
+    nodes: Sequence[Node],
+) -> list[tuple[tuple[int, ...], int]]:
+  """Counts, for branches with something below, the items that are not."""
+  below: collections.Counter[tuple[int, ...]] = collections.Counter()
+  for node in nodes:
+    if node.item is not None or node.codes:
+      below[_parent_codes(node)] += node.num_items
+  return [
+      (node.codes, node.num_items - below[node.codes])
+      for node in nodes
+      if node.item is None and 0 < below[node.codes] < node.num_items
+  ]
+
+
+def _branch_id(codes: Sequence[int]) -> str:
+  return '-'.join([_ROOT, *map(str, codes)])
+
+
 def _identifier(node: Node) -> str:
   if node.item is not None:
     return f'item-{node.item}'
-  return '-'.join([_ROOT, *map(str, node.codes)])
+  return _branch_id(node.codes)
+
+
+def _parent_codes(node: Node) -> tuple[int, ...]:
+  return node.codes if node.item is not None else node.codes[:-1]
 
 
 def _parent(node: Node) -> str:
-  codes = node.codes if node.item is not None else node.codes[:-1]
-  return '-'.join([_ROOT, *map(str, codes)])
+  return _branch_id(_parent_codes(node))
 
 
 def _escape(text: str) -> str:

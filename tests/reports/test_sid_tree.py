@@ -82,16 +82,21 @@ def test_branches_are_named_by_the_categories_that_set_them_apart():
 
 def test_figure_is_a_tree_whose_values_fit():
   rng = np.random.default_rng(0)
-  nodes = make_nodes(rng.integers(4, size=(200, 3)), max_branches=30)
+  nodes = make_nodes(
+      rng.integers(4, size=(200, 3)), max_branches=30, max_items=50
+  )
   data = sid_tree.tree_figure(nodes).data[0]
   values = dict(zip(data.ids, data.values, strict=True))
-  assert len(values) == len(nodes)
+  more = [name for name in values if name.startswith('more-')]
+  assert more
+  assert len(values) == len(nodes) + len(more)
   below = collections.Counter()
   for name, parent in zip(data.ids, data.parents, strict=True):
     assert (parent == '') == (name == 'all')
     below[parent] += values[name]
+  # Items that are left out are counted, so that every box is full.
   for parent, total in below.items():
-    assert parent == '' or total <= values[parent]
+    assert parent == '' or total == values[parent]
 
 
 def test_long_titles_are_shortened_and_escaped():

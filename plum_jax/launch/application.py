@@ -60,7 +60,7 @@ def run_stages(
     chatter.set_up_logging()
     parsed = command_line.parse(arguments, program, description, stages)
     configs = load_all(stages, parsed)
-    run_dir = _run_dir(configs[0])
+    run_dir = run_directory(configs[0])
     with claim(run_dir):
       for stage, config in zip(stages, configs, strict=True):
         call(stage, config, run_dir)
@@ -86,7 +86,12 @@ def load_all(
   return configs
 
 
-def _run_dir(config: loading.Config) -> pathlib.Path:
+def run_directory(config: loading.Config | loading.Sources) -> pathlib.Path:
+  """Returns the folder that a configuration names.
+
+  Raises:
+    InputError: RUN_DIR is no path.
+  """
   value = config.macro('RUN_DIR')
   if not isinstance(value, str) or not value:
     raise errors.InputError(

@@ -56,6 +56,24 @@ class Sources:
     bindings = [one for file in self.files for one in file.bindings]
     return macro_checks.defined([*bindings, *self.flags])
 
+  def macro(self, name: str) -> Any:
+    """Returns what a macro stands for.
+
+    Raises:
+      InputError: it has no value here.
+    """
+    macros = self.macros
+    reference = statements.MacroReference(name)
+    value = macro_checks.substitute(reference, macros)
+    if isinstance(value, value_types.Produced):
+      raise InputError(
+          f'{name} has no value.',
+          where=macros[name].where if name in macros else 'the base file',
+          expected='a value in the experiment file or a flag',
+          fix=f'--gin.{name}=VALUE, or {name} = VALUE in the file.',
+      )
+    return value
+
 
 def read(stage: str, arguments: Arguments) -> Sources:
   """Reads a stage's base file, experiment files and flags.
@@ -139,22 +157,8 @@ class Config:
     return [one for one in self._placed if one.function]
 
   def macro(self, name: str) -> Any:
-    """Returns what a macro stands for.
-
-    Raises:
-      InputError: it has no value here.
-    """
-    macros = self._sources.macros
-    reference = statements.MacroReference(name)
-    value = macro_checks.substitute(reference, macros)
-    if isinstance(value, value_types.Produced):
-      raise InputError(
-          f'{name} has no value.',
-          where=macros[name].where if name in macros else 'the base file',
-          expected='a value in the experiment file or a flag',
-          fix=f'--gin.{name}=VALUE, or {name} = VALUE in the file.',
-      )
-    return value
+    """Returns what a macro stands for; see `Sources.macro`."""
+    return self._sources.macro(name)
 
   def activate(self) -> Callable[[], Any]:
     """Hands the configuration to gin.

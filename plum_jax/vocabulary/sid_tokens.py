@@ -53,7 +53,7 @@ class SidTokens:
 
   @property
   def num_levels(self) -> int:
-    """The number of tokens of an item, the disambiguation code included."""
+    """The number of tokens of an item, with a disambiguation code if any."""
     return len(self.level_sizes)
 
   @property
@@ -76,7 +76,8 @@ class SidTokens:
     """Returns the tokens of items.
 
     Args:
-      full_codes: integers [..., num_levels], the disambiguation code last.
+      full_codes: integers [..., num_levels]; a disambiguation code is the last
+        level.
 
     Returns:
       int32 [..., num_levels].

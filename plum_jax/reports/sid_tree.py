@@ -31,6 +31,7 @@ _LINE_WIDTH = 22
 _MANY_BRANCHES = 64
 _NARROW_WIDTH = 12
 # Dark enough for white text.
+_GREY = '#5d6873'
 _COLOURS = ('#2f68b5', '#a8621c', '#237a5a', '#7150b5', '#a63d57')
 
 
@@ -213,8 +214,7 @@ def tree_figure(nodes: Sequence[Node]) -> go.Figure:
   rest = _left_out(nodes)
   hidden = [f'… and {number:,} more items' for _, number in rest]
   colours = [
-      colour_of[codes[0]] if codes else '#5d6873'
-      for codes in (*(node.codes for node in nodes), *(c for c, _ in rest))
+      colour_of[node.codes[0]] if node.codes else _GREY for node in nodes
   ]
   return go.Figure(
       go.Treemap(
@@ -233,7 +233,7 @@ def tree_figure(nodes: Sequence[Node]) -> go.Figure:
           tiling={'pad': 2},
           pathbar={'thickness': 24},
           marker={
-              'colors': colours,
+              'colors': colours + [_GREY] * len(rest),
               'line': {'width': 1, 'color': 'rgba(255,255,255,.35)'},
           },
       ),

@@ -28,6 +28,8 @@ from plum_jax.semantic_ids.quality_warnings import QualityWarning
 
 QUALITY_FILE = 'quality.json'
 REPORT_FILE = 'report.html'
+# Of a group that holds half the catalog nobody reads all.
+_LISTED_ITEMS = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,8 +145,8 @@ def to_json(
 
   Returns:
     The fields of `Comparison`, with `warnings` beside them and in each table,
-    and item ids beside the rows of the worst collisions. What is not known is
-    null.
+    and item ids beside the rows of the worst collisions, of which a hundred are
+    listed. What is not known is null.
   """
   values: dict[str, Any] = dict(dataclasses.asdict(comparison))
   values['warnings'] = [dataclasses.asdict(w) for w in warnings['']]
@@ -153,6 +155,8 @@ def to_json(
         dataclasses.asdict(warning) for warning in warnings[table['name']]
     ]
     for group in table['worst_collisions']:
+      group['num_items'] = len(group['rows'])
+      group['rows'] = group['rows'][:_LISTED_ITEMS]
       group['item_ids'] = [item_ids[row] for row in group['rows']]
     for level in table['levels']:
       use = level['use']

@@ -155,6 +155,13 @@ def test_tree_shows_the_sids_that_models_see(tmp_path):
   assert any('SID 0 0' in hover for hover in hovers)
 
 
+def test_json_lists_the_first_items_of_a_large_collision(tmp_path, monkeypatch):
+  monkeypatch.setattr(semantic_id_report, '_LISTED_ITEMS', 1)
+  values, _ = _build(tmp_path, _tables()[:1], None)
+  group = values['tables'][0]['worst_collisions'][0]
+  assert (group['num_items'], group['item_ids']) == (2, ['i0'])
+
+
 def test_summary_names_every_table_and_warning(built):
   values, _ = built
   text = semantic_id_report.text_summary(values)

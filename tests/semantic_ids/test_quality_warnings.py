@@ -3,6 +3,8 @@
 """Each warning comes when something is wrong, and not otherwise."""
 
 import dataclasses
+import pathlib
+import re
 
 import pytest
 
@@ -248,3 +250,15 @@ def test_neighbours_must_share_their_first_code_more_often(lift, pairs, warns):
     assert warning.switches == ('SID_CONTRASTIVE_WEIGHT',)
   else:
     assert _found(table, comparison) == []
+
+
+def test_every_switch_that_is_named_is_a_macro():
+  root = pathlib.Path(__file__).parents[2]
+  source = pathlib.Path(quality_warnings.__file__).read_text(encoding='utf-8')
+  named = set(re.findall(r"'([A-Z]+(?:_[A-Z]+)*)',?\s*[,)\n]", source))
+  assert {'CODEBOOK_SIZES', 'SID_MODALITIES', 'MODALITIES'} <= named
+  defined = set()
+  for name in ('semantic_ids', 'item_embeddings'):
+    text = (root / 'gin' / 'runs' / f'{name}.gin').read_text(encoding='utf-8')
+    defined |= set(re.findall(r'^([A-Z_]+) =', text, re.MULTILINE))
+  assert named <= defined

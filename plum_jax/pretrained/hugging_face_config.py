@@ -138,8 +138,6 @@ def write(config: T5Config) -> dict[str, Any]:
       'relative_attention_max_distance': config.max_relpos_distance,
       'tie_word_embeddings': config.logits_via_embedding,
       'scale_decoder_outputs': config.logits_via_embedding,
-      'pad_token_id': 0,
-      'decoder_start_token_id': 0,
   }
 
 

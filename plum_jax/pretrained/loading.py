@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 import dataclasses
 from typing import Any
 
@@ -66,8 +65,8 @@ def load(
     InputError: the model has other parameters than the checkpoint; it names
       them and both shapes.
   """
+  check(checkpoint, target, config=config, grows=growth is not None)
   wanted = trees.to_flat(target)
-  _check(checkpoint, wanted, config, grows=growth is not None)
   tables = {}
   if growth is not None:
     names = (EMBEDDING, DECODER_ONLY_EMBEDDING, LOGITS)
@@ -103,13 +102,25 @@ def _grown(
   return placing.place(shape, table.__getitem__, f'{checkpoint.path}, {name}')
 
 
-def _check(
+def check(
     checkpoint: Checkpoint,
-    wanted: Mapping[str, jax.ShapeDtypeStruct],
-    config: NetworkConfig | None,
+    target: Any,
+    *,
+    config: NetworkConfig | None = None,
     grows: bool,
 ) -> None:
-  """Refuses another network than the checkpoint's."""
+  """Refuses another network than the checkpoint's; reads no parameters.
+
+  Args:
+    checkpoint: the checkpoint.
+    target: the model's parameters, or their shapes.
+    config: see `load`.
+    grows: whether tables of the vocabulary may have other rows.
+
+  Raises:
+    InputError: see `load`.
+  """
+  wanted = trees.to_flat(target)
   stored = checkpoint.arrays
   kinds = [
       'an encoder-decoder' if EMBEDDING in names else 'decoder-only'

@@ -56,6 +56,11 @@ class RunDirectory:
     return self._folder('training')
 
   @property
+  def hugging_face(self) -> pathlib.Path:
+    """The generator as `transformers` loads it."""
+    return self._folder('hugging_face')
+
+  @property
   def sasrec(self) -> pathlib.Path:
     """SASRec's parameters and metrics."""
     return self._folder('sasrec')

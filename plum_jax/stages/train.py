@@ -20,6 +20,9 @@ from plum_jax.models import saved
 from plum_jax.models.saved import GenerativeModel
 from plum_jax.sharding import axis_rules
 from plum_jax.stages.generator import make_validation
+from plum_jax.stages.initial_parameters import InitialParameters
+from plum_jax.stages.initial_parameters import RANDOM
+from plum_jax.stages.initial_parameters import Source
 from plum_jax.stages.run_directory import RunDirectory
 from plum_jax.training import loop
 from plum_jax.training.config import TrainConfig
@@ -58,6 +61,7 @@ def run(
     beam_size: int,
     max_validation_users: int,
     make_writer: Callable[[str], MetricWriter] | None = None,
+    initial: InitialParameters = RANDOM,
 ) -> None:
   """Writes `training/` from `tasks/` and `vocabulary/`.
 
@@ -75,11 +79,15 @@ def run(
     max_validation_users: how many users of the split `validation` are looked
       at; 0 means that nothing is measured there.
     make_writer: called with a folder; returns a writer for TensorBoard.
+    initial: the checkpoint to start from. A run that goes on from a checkpoint
+      of its own, which is of this very configuration, does not read it again.
 
   Raises:
-    InputError: an artifact is missing or does not belong; see `training.loop`.
+    InputError: an artifact is missing or does not belong; see `training.loop`
+      and `stages.initial_parameters`.
   """
   folders = RunDirectory(run_dir)
+  source = Source(initial)
 
   def make(directory: pathlib.Path, work: pathlib.Path) -> None:
     logs = work / TENSORBOARD
@@ -104,6 +112,7 @@ def run(
         evaluate=make_validation(
             folders, model, feed, beam_size, max_validation_users
         ),
+        initial_params=source.reader(folders, model, config.seed),
     )
     params = state.params
     if config.best_metric:
@@ -125,6 +134,7 @@ def run(
           'tasks': folders.tasks,
           'vocabulary': folders.vocabulary,
           'semantic_ids': folders.semantic_ids,
+          **source.inputs(folders),
       },
       parameters={
           'model': saved.to_json(model),
@@ -135,6 +145,7 @@ def run(
           'schedule': type(config.optimizer.schedule).__name__,
           'beam_size': beam_size,
           'max_validation_users': max_validation_users,
+          **({'initial_checkpoint': source.describe()} if initial.path else {}),
       },
       seed=config.seed,
   )

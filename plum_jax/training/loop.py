@@ -41,6 +41,7 @@ CHECKPOINTS, BEST, METRICS = 'checkpoint', 'best', 'metrics.jsonl'
 _MAX_UNFINISHED = 4
 
 Evaluate = Callable[[Any, int], Mapping[str, float]]
+InitialParams = Callable[[Any], Any]
 
 
 class Preempted(SystemExit):
@@ -57,6 +58,7 @@ def train(
     work_directory: str | os.PathLike[str],
     writer: MetricWriter | None = None,
     evaluate: Evaluate | None = None,
+    initial_params: InitialParams | None = None,
 ) -> TrainState:
   """Trains, or goes on training from the last checkpoint.
 
@@ -76,6 +78,9 @@ def train(
     evaluate: called with (parameters on the mesh, step) every
       `config.evaluate_every` steps and at the end; returns scalars by name. It
       must not keep the parameters: the next step overwrites them.
+    initial_params: called with the parameters' shapes and shardings; returns
+      those to start from, instead of random ones. Not called if there is a
+      checkpoint to go on from.
 
   Returns:
     The state after the last step.
@@ -113,6 +118,8 @@ def train(
     if first_step:
       state = saved.restore(program.state_shapes).state
       _LOGGER.info('train: going on from the checkpoint of step %d', first_step)
+    elif initial_params:
+      state = program.init_from(initial_params(program.state_shapes.params))
     else:
       state = program.init()
     train_step = compiling.result()

@@ -52,6 +52,7 @@ def init_state(
     optimizer: optax.GradientTransformation,
     batch: Mapping[str, Any],
     seed: int,
+    params: Any = None,
 ) -> TrainState:
   """Makes the state before the first step.
 
@@ -60,12 +61,14 @@ def init_state(
     optimizer: the optimizer.
     batch: arrays or shapes of one batch.
     seed: the seed of the parameters.
+    params: parameters to start from, instead of random ones.
 
   Returns:
     The state. Trace it under `jax.jit` with output shardings, so that a large
     model is never whole on one device.
   """
-  params = model.init(init_keys(seed)[0], batch)['params']
+  if params is None:
+    params = model.init(init_keys(seed)[0], batch)['params']
   _, sums = jax.eval_shape(model.loss_fn, params, batch, jax.random.key(0))
   return TrainState(
       step=jnp.zeros((), jnp.int32),

@@ -53,12 +53,15 @@ class Program:
     state_shapes: shapes and shardings of the state.
     batch_shapes: shapes and shardings of a batch.
     init: jitted, makes the first state in its place on the mesh.
+    init_from: jitted, makes the first state of parameters (donated) that are
+      there already.
     step: jitted, from a state (donated) and a batch to a state and a report.
   """
 
   state_shapes: TrainState
   batch_shapes: Mapping[str, jax.ShapeDtypeStruct]
   init: Callable[[], TrainState]
+  init_from: Callable[[Any], TrainState]
   step: Any
 
   def lower_step(self) -> jax.stages.Lowered:
@@ -100,9 +103,9 @@ def build_program(
   shardings = jax.tree.map(lambda leaf: leaf.sharding, state)
   everywhere = meshes.replicated(mesh)
 
-  def init():
+  def init(params=None):
     with axis_rules.activation_rules(mesh, rules):
-      return states.init_state(model, optimizer, shapes, config.seed)
+      return states.init_state(model, optimizer, shapes, config.seed, params)
 
   def step(state, batch):
     with axis_rules.activation_rules(mesh, rules):
@@ -114,6 +117,12 @@ def build_program(
       state_shapes=state,
       batch_shapes=shapes,
       init=jax.jit(init, out_shardings=shardings),
+      init_from=jax.jit(
+          init,
+          in_shardings=(shardings.params,),
+          out_shardings=shardings,
+          donate_argnums=0,
+      ),
       step=jax.jit(
           step,
           in_shardings=(shardings, meshes.batch_sharding(mesh)),

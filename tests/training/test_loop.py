@@ -309,3 +309,42 @@ def test_config_refuses_numbers_without_meaning(changes):
   (name,) = changes
   with pytest.raises(InputError, match=f'{name}='):
     _config(**changes)
+
+
+@pytest.mark.parametrize('sizes', [{}, {'fsdp': 2, 'tensor': 2}])
+def test_initial_params_are_started_from_and_not_asked_for_again(
+    tmp_path, sizes
+):
+  asked = []
+
+  def initial_params(shapes):
+    asked.append(shapes)
+    return jax.tree.map(
+        lambda shape: jax.device_put(
+            np.full(shape.shape, 0.5, shape.dtype), shape.sharding
+        ),
+        shapes,
+    )
+
+  def run(num_steps):
+    return loop.train(
+        tiny_model.TinyModel(),
+        tiny_model.TinyBatches(),
+        _config(
+            num_steps=num_steps,
+            optimizer=optimizers.AdamW(schedules.Constant(1e-30)),
+        ),
+        mesh=meshes.make_mesh(
+            **sizes, devices=jax.devices() if sizes else jax.devices()[:1]
+        ),
+        rules=axis_rules.preset(),
+        work_directory=tmp_path,
+        initial_params=initial_params,
+    )
+
+  for num_steps in (2, 4):
+    state = run(num_steps)
+    assert int(state.step) == num_steps
+    for leaf in jax.tree.leaves(state.params):
+      np.testing.assert_array_equal(leaf, np.full(leaf.shape, 0.5))
+  assert len(asked) == 1

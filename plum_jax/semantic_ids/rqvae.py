@@ -40,7 +40,7 @@ class RqvaeConfig:
       together that occur together; 0 is without. PLUM states no weight.
     projection_size: width of the projection that this loss compares; PLUM
       states none.
-    temperature: what its products are divided by; PLUM states none.
+    temperature: what its products are divided by; PLUM prints none, which is 1.
   """
 
   codebook_sizes: tuple[int, ...] = (256, 256, 256)
@@ -51,7 +51,7 @@ class RqvaeConfig:
   progressive_masking: bool = False
   contrastive_weight: float = 0.0
   projection_size: int = 32
-  temperature: float = 0.1
+  temperature: float = 1.0
 
   def __post_init__(self):
     for name in ('codebook_sizes', 'hidden_sizes'):

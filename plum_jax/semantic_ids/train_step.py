@@ -267,7 +267,7 @@ def train_step(
   config = setup.config
   module = rqvae.Rqvae(config, setup.modality_sizes)
   optimizer = make_optimizer(setup.training, setup.total_steps)
-  kept_levels = _draw_levels(config, state.step, key)
+  kept_levels = draw_levels(config, state.step, key)
   mean = functools.partial(_mean, config, item_ids)
 
   def loss_fn(params):
@@ -313,15 +313,24 @@ def train_step(
   )
 
 
-def _draw_levels(
+def draw_levels(
     config: rqvae.RqvaeConfig, step: jax.Array, key: jax.Array | None
 ) -> jax.Array | None:
-  """Draws how many levels a step decodes; None for all."""
+  """Draws how many levels a step decodes (PLUM: a random r in 1..L).
+
+  Args:
+    config: asks for progressive masking, or does not.
+    step: int scalar. The draw depends on key and step alone, so that a resumed
+      run draws the same.
+    key: a PRNG key, the same in all steps.
+
+  Returns:
+    int32 scalar from 1 to `num_levels`; None for all, without masking.
+  """
   if not config.progressive_masking:
     return None
   if key is None:
     raise ValueError('Progressive masking needs a key.')
-  # Of the step alone: a resumed run draws the same.
   key = jax.random.fold_in(key, step)
   return jax.random.randint(key, (), 1, config.num_levels + 1)
 

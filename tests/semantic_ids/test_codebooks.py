@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from plum_jax.artifacts.errors import InputError
 from plum_jax.semantic_ids import codebooks
 from plum_jax.semantic_ids import train_step
 
@@ -53,3 +54,18 @@ def test_replaced_changes_the_codebooks_alone():
   changed = codebooks.replaced(params, books)
   np.testing.assert_array_equal(changed['codebook_2'], params['codebook_2'] + 1)
   assert changed['encoder_text'] is params['encoder_text']
+
+
+def test_multi_resolution_halves_down_to_two_codes():
+  assert codebooks.multi_resolution() == (2048, 1024, 512, 256, 128)
+  assert codebooks.multi_resolution(8, 3) == (8, 4, 2)
+  assert codebooks.multi_resolution(12, 2) == (12, 6)
+  assert codebooks.multi_resolution(3, 1) == (3,)
+
+
+@pytest.mark.parametrize(
+    ('first_size', 'num_levels'), [(8, 4), (12, 4), (1, 1), (8, 0), (0, 2)]
+)
+def test_multi_resolution_refuses_sizes_without_meaning(first_size, num_levels):
+  with pytest.raises(InputError, match='codes and halve'):
+    codebooks.multi_resolution(first_size, num_levels)

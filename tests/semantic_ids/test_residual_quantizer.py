@@ -89,3 +89,21 @@ def test_quantization_loss_moves_codewords_to_residuals_and_beta_the_input():
   )
   np.testing.assert_allclose(to_z, [[0.25 * 2 * 1]])
   np.testing.assert_allclose(to_books[0], [[0.0], [-2.0]])
+
+
+def test_first_levels_sum_and_pass_gradients_to_the_input_alone():
+  z, books = _example(3, (4, 3, 2))
+  quantized = residual_quantizer.quantize(jnp.asarray(z), books)
+  sums = residual_quantizer.prefix_sums(quantized.codewords)
+
+  def total(z, codewords, kept):
+    return residual_quantizer.first_levels(z, codewords, kept).sum()
+
+  gradients = jax.jit(jax.grad(total, argnums=(0, 1)))
+  first_levels = jax.jit(residual_quantizer.first_levels)
+  for kept in (1, 2, 3):
+    found = first_levels(z, quantized.codewords, kept)
+    np.testing.assert_allclose(found, sums[:, kept - 1], atol=1e-5)
+    to_z, to_codewords = gradients(z, quantized.codewords, kept)
+    np.testing.assert_array_equal(to_z, 1.0)
+    assert not np.any(to_codewords)

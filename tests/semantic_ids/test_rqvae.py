@@ -149,10 +149,57 @@ def test_rqvae_standardizes_with_its_statistics():
   np.testing.assert_allclose(plain, scaled, atol=1e-5)
 
 
+def test_rqvae_with_masked_levels_loses_as_much_as_without_them():
+  sizes = (('text', 3), ('image', 5))
+  module, variables = _small(sizes)
+  generator = np.random.default_rng(1)
+  variables = jax.tree.map(
+      lambda leaf: generator.normal(size=leaf.shape).astype(np.float32),
+      {name: variables[name] for name in ('params', 'statistics')},
+  )
+  batch = _batch(sizes)
+  _, errors = _apply(module, variables, *batch, 'assign')
+  for kept in (1, 2):
+    outputs = module.apply(variables, *batch, kept)
+    losses = outputs.losses
+    np.testing.assert_allclose(
+        losses.reconstruction, errors[:, kept - 1], rtol=1e-4
+    )
+    np.testing.assert_allclose(
+        outputs.reconstruction_error, errors[:, -1], rtol=1e-4
+    )
+    np.testing.assert_allclose(
+        losses.quantization,
+        _apply(module, variables, *batch).losses.quantization,
+        rtol=1e-5,
+    )
+
+
+def test_rqvae_projects_the_quantized_items_for_the_contrastive_loss():
+  sizes = (('text', 3),)
+  module, variables = _small(sizes, contrastive_weight=0.1, projection_size=2)
+  batch = _batch(sizes)
+  outputs = _apply(module, variables, *batch)
+  head = variables['params']['contrastive_head']
+  np.testing.assert_allclose(
+      outputs.projected,
+      np.asarray(outputs.quantized.quantized) @ np.asarray(head['kernel_1']),
+      atol=1e-5,
+  )
+  # The same start, so that a comparison of both compares the loss alone.
+  plain, others = _small(sizes)
+  assert _apply(plain, others, *batch).projected is None
+  rest = dict(variables['params'])
+  del rest['contrastive_head']
+  jax.tree.map(np.testing.assert_array_equal, rest, dict(others['params']))
+
+
 @pytest.mark.parametrize('preset', sorted(axis_rules.PRESETS))
 def test_rqvae_names_axes_that_every_preset_of_rules_knows(preset):
   sizes = (('text', 8), ('image', 16))
-  module, variables = _small(sizes, latent_size=8, hidden_sizes=(16, 8))
+  module, variables = _small(
+      sizes, latent_size=8, hidden_sizes=(16, 8), contrastive_weight=1.0
+  )
   mesh = meshes.make_mesh(data=2, fsdp=2, tensor=2)
   shardings = axis_rules.param_shardings(
       variables['params_axes'],
@@ -177,6 +224,10 @@ def test_rqvae_names_axes_that_every_preset_of_rules_knows(preset):
         {'hidden_sizes': (-1,)},
         {'latent_size': 0},
         {'beta': -0.1},
+        {'contrastive_weight': -1.0},
+        {'contrastive_weight': float('nan')},
+        {'temperature': 0.0},
+        {'projection_size': 0},
     ],
 )
 def test_config_refuses_sizes_without_meaning(change):

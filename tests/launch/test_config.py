@@ -253,3 +253,18 @@ def test_activate_binds_parameters_files_and_flags_in_order(load):
     greeting_stages.write.__code__ = original
   style = greeting_stages.Style(mark='!!', widths=(4, 3))
   assert calls == [('hello', 3, style, {'inputs': 8}, 2, None)]
+
+
+def test_load_knows_macros_of_catalogs_that_it_does_not_use(load, tree):
+  (tree / 'gin' / 'catalogs').mkdir()
+  catalog = tree / 'gin' / 'catalogs' / 'shop.gin'
+  catalog.write_text("WORD = 'shop'\nSHOP_SIZE = 3\n")
+  config = load('SHOP_SIZE = 4\n', 'SHOP_SIZE=5')
+  assert config.macro('WORD') == 'hello'
+  with pytest.raises(InputError, match='SHOP_SIZE is of the wrong type'):
+    load("SHOP_SIZE = 'a'")
+  with pytest.raises(InputError, match='no macro SHOP_SIZ:'):
+    load('SHOP_SIZ = 4')
+  arguments = loading.Arguments(['gin/catalogs/shop.gin'], [], [str(tree)])
+  shop = loading.load('greeting', 'greeting_stages.write', arguments)
+  assert shop.macro('WORD') == 'shop'

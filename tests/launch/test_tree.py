@@ -40,11 +40,15 @@ def test_check_without_mistakes_finds_none(tree):
         ('models/loud.gin', _replace('mark', 'mrak'), "parameter 'mrak'"),
         ('runs/defaults.gin', _append('\nUNUSED = 1'), 'uses the macro UNUSED'),
         ('runs/copy.gin', _append('\nWORD = 1'), 'two defaults'),
+        ('catalogs/shop.gin', _append('UNUSED = 1'), 'uses the macro UNUSED'),
+        ('catalogs/shop.gin', _append("TRAIN_STEPS = 'a'"), 'wrong type'),
         ('t5x/finetune.gin', _replace('%WORD', '%WORD WORD'), 'not gin'),
         ('t5x/finetune.gin', _append("\nt5x.train.word = 'b'"), 'second time'),
     ],
 )
 def test_check_with_mistake_finds_it(tree, file, change, what):
+  (tree / 'gin' / 'catalogs').mkdir()
+  (tree / 'gin' / 'catalogs' / 'shop.gin').write_text("WORD = 'shop'\n")
   (tree / 'gin' / 't5x').mkdir()
   (tree / 'gin' / 't5x' / 'finetune.gin').write_text(
       'from __gin__ import dynamic_registration\n'

@@ -15,6 +15,7 @@ from plum_jax.launch.config import statements
 MAX_INCLUDE_DEPTH = 2
 _RUNS = pathlib.PurePosixPath('gin/runs')
 _T5X = pathlib.PurePosixPath('gin/t5x')
+_CATALOGS = pathlib.PurePosixPath('gin/catalogs')
 
 
 def roots(search_paths: Iterable[str]) -> list[pathlib.Path]:
@@ -64,8 +65,23 @@ def find_base(
 
 def base_files(search_roots: Sequence[pathlib.Path]) -> list[pathlib.Path]:
   """Lists `gin/runs/*.gin`, then `gin/t5x/*.gin`, of all roots."""
+  return _all_in((_RUNS, _T5X), search_roots)
+
+
+def catalog_files(search_roots: Sequence[pathlib.Path]) -> list[pathlib.Path]:
+  """Lists `gin/catalogs/*.gin` of all roots.
+
+  They say what depends on the catalog, for whatever experiment it is.
+  """
+  return _all_in((_CATALOGS,), search_roots)
+
+
+def _all_in(
+    folders: Sequence[pathlib.PurePosixPath],
+    search_roots: Sequence[pathlib.Path],
+) -> list[pathlib.Path]:
   found = []
-  for folder in (_RUNS, _T5X):
+  for folder in folders:
     for root in dict.fromkeys(search_roots):
       found.extend(sorted((root / folder).glob('*.gin')))
   return found

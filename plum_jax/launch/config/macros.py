@@ -22,7 +22,8 @@ def known(
   """Reads what all base files define: the macros that there are.
 
   One experiment file serves every stage and both launchers, so a macro is
-  known if any of `gin/runs/*.gin` and `gin/t5x/*.gin` defines it.
+  known if any of `gin/runs/*.gin` and `gin/t5x/*.gin` defines it. So is one of
+  `gin/catalogs/*.gin`: an experiment uses some of what they say.
 
   Args:
     search_roots: folders with a folder `gin`; the first to define a macro
@@ -35,7 +36,10 @@ def known(
     InputError: two base files of `gin/runs` give a macro different defaults.
   """
   defaults: dict[str, statements.Binding] = {}
-  for path in files.base_files(search_roots):
+  for path in (
+      *files.base_files(search_roots),
+      *files.catalog_files(search_roots),
+  ):
     for binding in statements.read(path).bindings:
       if not binding.is_macro:
         continue

@@ -27,8 +27,8 @@ def check(
 
   All files are read and their functions, parameters, types and includes
   checked; every experiment is configured for every stage; every macro that a
-  base file defines must be used, and every parameter that an experiment binds
-  must be one that some stage uses.
+  base file or a catalog's file defines must be used, and every parameter that
+  an experiment binds must be one that some stage uses.
 
   Args:
     root: the folder that `gin/` is in.
@@ -71,12 +71,14 @@ def _check_file(path: pathlib.Path, root: pathlib.Path, trusted: bool) -> None:
     return
   placed = [one for file in ordered for one in checks.place(file)]
   defaults = macros.known(search_roots)
-  here = macros.defined(one for file in ordered for one in file.bindings)
-  checks.check_values(placed, {**defaults, **here})
+  bindings = [one for file in ordered for one in file.bindings]
+  holding = {**defaults, **macros.defined(bindings)}
+  macros.check_types(bindings, defaults, holding)
+  checks.check_values(placed, holding)
 
 
 def _check_used_macros(paths: list[pathlib.Path]) -> None:
-  """Finds macros of base files that no file uses."""
+  """Finds macros of base files and catalogs' that no file uses."""
   read = [statements.read(path) for path in paths]
   used = {
       reference.name
@@ -87,7 +89,7 @@ def _check_used_macros(paths: list[pathlib.Path]) -> None:
   for file in read:
     for binding in file.bindings:
       if (
-          file.path.parent.name in ('runs', 't5x')
+          file.path.parent.name in ('runs', 't5x', 'catalogs')
           and binding.is_macro
           and binding.name not in used
       ):

@@ -4,6 +4,7 @@
 
 import csv
 import json
+import pathlib
 
 import gin
 import pytest
@@ -135,3 +136,38 @@ def test_interrupted_study_that_goes_on_ends_with_the_same_bytes(
   assert _status(leaves, tmp_path) == 0
   for name in ('study.json', 'study.csv'):
     assert (tmp_path / name).read_bytes() == (finished / name).read_bytes()
+
+
+def test_study_with_unknown_metric_names_those_that_exist(
+    leaves, finished, capsys
+):
+  before = (finished / 'study.json').read_bytes()
+  flag = '--metrics=semantic_ids/uniquness'
+  assert _status(leaves, finished, flag) == application.INPUT_ERROR
+  error = capsys.readouterr().err
+  assert 'do not record semantic_ids/uniquness' in error
+  assert 'expected: semantic_ids/uniqueness' in error
+  assert (finished / 'study.json').read_bytes() == before
+
+
+def test_study_with_mistake_in_the_last_experiment_starts_none(
+    leaves, tmp_path, capsys
+):
+  wrong = tmp_path / 'wrong.gin'
+  first = leaves.split(',')[0]
+  text = pathlib.Path(first).read_text(encoding='utf-8')
+  wrong.write_text(text.replace('files.Files()', 'files.Fils()'))
+  run_dir = tmp_path / 'study'
+  assert _status(f'{leaves},{wrong}', run_dir) == application.INPUT_ERROR
+  assert "no 'Fils' there" in capsys.readouterr().err
+  assert not run_dir.exists()
+
+
+def test_study_takes_artifacts_over_from_runs_outside_of_it(
+    leaves, finished, tmp_path
+):
+  run = finished / 'long' / 'seed_1'
+  flags = ['--seeds=1', f'--reuse={run}']
+  assert _status(leaves.split(',')[1], tmp_path, *flags) == 0
+  table = 'semantic_ids/sid_table.parquet'
+  assert (tmp_path / 'long' / 'seed_1' / table).samefile(run / table)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 import json
+import logging
 import os
 import pathlib
 from typing import Any
@@ -28,6 +29,8 @@ from plum_jax.pretrained.hugging_face_reader import WEIGHTS
 GENERATION_CONFIG = 'generation_config.json'
 DTYPES = ('float32', 'bfloat16', 'float16')
 _MAX_FILE_BYTES = 5 * 10**9
+
+_LOGGER = logging.getLogger('plum_jax')
 
 
 def write(
@@ -66,6 +69,12 @@ def write(
         where='dtype',
         expected=f'one of {", ".join(DTYPES)}',
         fix='Correct the name.',
+    )
+  if config.num_decoder_layers > config.num_encoder_layers:
+    # Its cache has as many layers as the encoder (seen in version 5.23).
+    _LOGGER.warning(
+        'hugging_face: more decoder than encoder layers; transformers generates '
+        'with use_cache=False alone'
     )
   directory = pathlib.Path(directory)
   ids = hugging_face_tokenizer.special_ids(sentencepiece_model)

@@ -138,6 +138,18 @@ def test_bfloat16_halves_the_weights(hugging_face, tmp_path, trained):
     np.testing.assert_array_equal(array, params[name].astype('bfloat16'))
 
 
+def test_a_deeper_decoder_is_warned_of(hugging_face, tmp_path, trained, caplog):
+  found = finding.find(hugging_face / 't5_1_0')
+  config = dataclasses.replace(found.config, num_encoder_layers=0)
+  arrays = {
+      name: array
+      for name, array in found.read(found.arrays).items()
+      if not name.startswith('encoder/layers_')
+  }
+  hugging_face_writer.write(tmp_path, trees.nest(arrays), config, trained)
+  assert 'use_cache=False' in caplog.text
+
+
 def test_a_decoder_only_model_is_refused(tmp_path, trained):
   config = TransformerConfig(vocab_size=128)
   with pytest.raises(InputError, match='decoder-only'):

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 import os
 
+from plum_jax.semantic_ids import residual_kmeans_tokenizer
 from plum_jax.semantic_ids import rqvae_tokenizer
 from plum_jax.semantic_ids import tokenizer as tokenizers
 from plum_jax.semantic_ids import tokenizer_files
@@ -15,7 +16,10 @@ _Loader = Callable[
     [str | os.PathLike[str], tokenizer_files.SavedTokenizer],
     tokenizers.Tokenizer,
 ]
-_LOADERS: Mapping[str, _Loader] = {rqvae_tokenizer.KIND: rqvae_tokenizer.load}
+_LOADERS: Mapping[str, _Loader] = {
+    rqvae_tokenizer.KIND: rqvae_tokenizer.load,
+    residual_kmeans_tokenizer.KIND: residual_kmeans_tokenizer.load,
+}
 
 
 def load(directory: str | os.PathLike[str]) -> tokenizers.Tokenizer:

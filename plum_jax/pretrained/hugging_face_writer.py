@@ -73,8 +73,8 @@ def write(
   if config.num_decoder_layers > config.num_encoder_layers:
     # Its cache has as many layers as the encoder (seen in version 5.23).
     _LOGGER.warning(
-        'hugging_face: more decoder than encoder layers; transformers generates '
-        'with use_cache=False alone'
+        'hugging_face: more decoder than encoder layers; transformers can '
+        'generate with use_cache=False alone'
     )
   directory = pathlib.Path(directory)
   ids = hugging_face_tokenizer.special_ids(sentencepiece_model)

@@ -65,5 +65,5 @@ $(INSTALLED): requirements.lock setup.py
 # rules it out; delete the lock file first to take the newest of everything.
 lock:
 	$(UV) pip compile --quiet --universal --python-version 3.11 \
-	  --generate-hashes --extra test setup.py -c constraints.txt \
+	  --generate-hashes --extra test --extra beam setup.py -c constraints.txt \
 	  -o requirements.lock --no-header

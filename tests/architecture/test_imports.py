@@ -61,10 +61,7 @@ _TENSORFLOW = [
 ]
 _ONLY_IN = {'gin': 'launch', 't5x': 't5x'}
 # What imports something that only an extra installs.
-_EXTRAS = {
-    't5x': 'plum_jax.t5x',
-    'apache_beam': 'plum_jax.semantic_ids.beam_assign',
-}
+_EXTRAS = {'t5x': 'plum_jax.t5x'}
 _RANK = {name: rank for rank, line in enumerate(_ORDER) for name in line}
 
 

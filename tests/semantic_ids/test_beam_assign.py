@@ -11,15 +11,12 @@ import pytest
 
 from plum_jax.artifacts.errors import InputError
 from plum_jax.semantic_ids import assign
+from plum_jax.semantic_ids import beam_assign
 from plum_jax.semantic_ids import collisions
 from plum_jax.semantic_ids import inputs
 from plum_jax.semantic_ids import sid_table
 from plum_jax.semantic_ids import tokenizer as tokenizers
 from plum_jax.semantic_ids import tokenizer_kinds
-
-pytest.importorskip('apache_beam', reason='needs the extra beam')
-
-from plum_jax.semantic_ids import beam_assign  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

@@ -26,6 +26,8 @@ from plum_jax.semantic_ids import inputs
 from plum_jax.semantic_ids import lineage
 from plum_jax.semantic_ids import metrics_log
 from plum_jax.semantic_ids import quality
+from plum_jax.semantic_ids import residual_kmeans
+from plum_jax.semantic_ids import residual_kmeans_fit
 from plum_jax.semantic_ids import rqvae
 from plum_jax.semantic_ids import sid_table
 from plum_jax.semantic_ids import sid_table_file
@@ -48,7 +50,7 @@ class SemanticIdsConfig:
 
   Attributes:
     tokenizer: what learns the codes, and its sizes.
-    training: how an RQ-VAE is trained.
+    training: how an RQ-VAE is trained; residual k-means ignores it.
     co_occurrence: where its contrastive loss finds partners of items.
     modalities: which item embeddings to use; None for all.
     collisions: how items with the same codes are told apart:
@@ -57,7 +59,9 @@ class SemanticIdsConfig:
     disambiguation_size: see `sid_table.make`.
   """
 
-  tokenizer: rqvae.RqvaeConfig = rqvae.RqvaeConfig()
+  tokenizer: rqvae.RqvaeConfig | residual_kmeans.ResidualKmeansConfig = (
+      rqvae.RqvaeConfig()
+  )
   training: train_step.TrainConfig = train_step.TrainConfig()
   co_occurrence: CoOccurrence = CoOccurrence()
   modalities: tuple[str, ...] | None = None
@@ -130,6 +134,8 @@ def build(
   parameters = json.loads(json.dumps(dataclasses.asdict(config)))
   # Changes nothing about the result.
   del parameters['training']['checkpoint_seconds']
+  if not isinstance(config.tokenizer, rqvae.RqvaeConfig):
+    del parameters['training']
   # Without a contrastive loss, changed interactions train nothing anew.
   del parameters['co_occurrence']
   if source is not None:
@@ -174,15 +180,7 @@ def _fill(
     mesh: jax.sharding.Mesh | None,
 ) -> None:
   """Makes everything that the stage leaves, in the folder `output`."""
-  tokenizer = train.train(
-      embeddings,
-      config=config.tokenizer,
-      training=config.training,
-      seed=seed,
-      work_directory=work,
-      partners=partners,
-      mesh=mesh,
-  )
+  tokenizer = _learn(work, embeddings, config, seed, partners, mesh)
   tokenizer.save(output / TOKENIZER_FOLDER)
   assignment = assign.assign(tokenizer, embeddings, mesh=mesh)
   table = sid_table.make(
@@ -197,6 +195,34 @@ def _fill(
   )
   write_table(output, table, assignment.reconstruction_errors, embeddings)
   shutil.copyfile(work / metrics_log.FILE_NAME, output / metrics_log.FILE_NAME)
+
+
+def _learn(
+    work: pathlib.Path,
+    embeddings: inputs.TokenizerInputs,
+    config: SemanticIdsConfig,
+    seed: int,
+    partners: Partners | None,
+    mesh: jax.sharding.Mesh | None,
+) -> tokenizers.Tokenizer:
+  """Makes a tokenizer of the kind that is configured."""
+  if isinstance(config.tokenizer, residual_kmeans.ResidualKmeansConfig):
+    return residual_kmeans_fit.fit(
+        embeddings,
+        config=config.tokenizer,
+        seed=seed,
+        work_directory=work,
+        mesh=mesh,
+    )
+  return train.train(
+      embeddings,
+      config=config.tokenizer,
+      training=config.training,
+      seed=seed,
+      work_directory=work,
+      partners=partners,
+      mesh=mesh,
+  )
 
 
 def write_table(

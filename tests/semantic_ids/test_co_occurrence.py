@@ -50,7 +50,7 @@ def _all_in_training(histories):
 
 def _chances(lists, item, window):
   """Chance of each draw around an item, by going through all positions."""
-  chances = collections.Counter()
+  chances = collections.defaultdict(float)
   places = [
       (items, i)
       for items in lists
@@ -116,7 +116,9 @@ def test_history_partners_are_neighbours_in_one_training_window(
   drawn = partners.sample(np.random.default_rng(seed), items)
   assert drawn.dtype == np.int32
   assert drawn.shape == items.shape
-  for item, partner in zip(items.ravel(), drawn.ravel(), strict=True):
+  for item, partner in zip(
+      items.ravel().tolist(), drawn.ravel().tolist(), strict=True
+  ):
     if partner == co_occurrence.NONE:
       continue
     assert partner in allowed[item]

@@ -11,11 +11,11 @@ import html
 from plotly import graph_objects as go
 
 from plum_jax.reports import figures
-from plum_jax.semantic_ids.quality_comparison import Comparison
-from plum_jax.semantic_ids.quality_comparison import Level
-from plum_jax.semantic_ids.quality_comparison import Prefix
-from plum_jax.semantic_ids.quality_comparison import TableQuality
-from plum_jax.semantic_ids.quality_purity import Purity
+from plum_jax.semantic_ids.quality.category_purity import Purity
+from plum_jax.semantic_ids.quality.comparison import Comparison
+from plum_jax.semantic_ids.quality.comparison import Level
+from plum_jax.semantic_ids.quality.comparison import Prefix
+from plum_jax.semantic_ids.quality.comparison import TableQuality
 
 _SHARED = 'shared first codes'
 

@@ -10,9 +10,9 @@ from plum_jax.reports import page
 from plum_jax.reports import semantic_id_figures
 from plum_jax.reports import semantic_id_tables
 from plum_jax.reports import sid_tree
-from plum_jax.semantic_ids.quality_comparison import Comparison
-from plum_jax.semantic_ids.quality_comparison import TableQuality
-from plum_jax.semantic_ids.quality_warnings import QualityWarning
+from plum_jax.semantic_ids.quality.comparison import Comparison
+from plum_jax.semantic_ids.quality.comparison import TableQuality
+from plum_jax.semantic_ids.quality.warning_rules import QualityWarning
 
 _CATALOG = 'Catalog'
 _DEFINITIONS = (

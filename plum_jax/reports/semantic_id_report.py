@@ -20,11 +20,11 @@ from plum_jax.reports import semantic_id_page
 from plum_jax.reports import sid_tree
 from plum_jax.reports import sid_words
 from plum_jax.semantic_ids import inputs
-from plum_jax.semantic_ids import quality_comparison
-from plum_jax.semantic_ids import quality_warnings
-from plum_jax.semantic_ids.quality_comparison import Comparison
-from plum_jax.semantic_ids.quality_tables import ComparedTable
-from plum_jax.semantic_ids.quality_warnings import QualityWarning
+from plum_jax.semantic_ids.quality import comparison
+from plum_jax.semantic_ids.quality import warning_rules
+from plum_jax.semantic_ids.quality.compared_tables import ComparedTable
+from plum_jax.semantic_ids.quality.comparison import Comparison
+from plum_jax.semantic_ids.quality.warning_rules import QualityWarning
 
 QUALITY_FILE = 'quality.json'
 REPORT_FILE = 'report.html'
@@ -73,7 +73,7 @@ def build(
     config: what to show.
   """
   directory = pathlib.Path(directory)
-  comparison = quality_comparison.compare(
+  compared = comparison.compare(
       tables,
       items=catalog.items,
       histories=catalog.histories,
@@ -83,14 +83,14 @@ def build(
       seed=config.seed,
   )
   warnings = {
-      '': quality_warnings.of_catalog(comparison),
+      '': warning_rules.of_catalog(compared),
       **{
-          table.name: quality_warnings.of_table(comparison, table)
-          for table in comparison.tables
+          table.name: warning_rules.of_table(compared, table)
+          for table in compared.tables
       },
   }
   nodes = _trees(catalog, tables, config)
-  values = to_json(comparison, warnings, catalog.item_ids)
+  values = to_json(compared, warnings, catalog.item_ids)
   with atomic.write_file(directory / QUALITY_FILE) as temporary:
     temporary.write_text(
         json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
@@ -98,7 +98,7 @@ def build(
         encoding='utf-8',
     )
   html = semantic_id_page.render(
-      name, comparison, warnings, nodes, catalog.titles, config.num_branches
+      name, compared, warnings, nodes, catalog.titles, config.num_branches
   )
   with atomic.write_file(directory / REPORT_FILE) as temporary:
     temporary.write_text(html, encoding='utf-8')

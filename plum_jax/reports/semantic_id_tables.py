@@ -9,8 +9,8 @@ import math
 
 from plum_jax.reports import page
 from plum_jax.reports.sid_tree import Node
-from plum_jax.semantic_ids.quality_comparison import Comparison
-from plum_jax.semantic_ids.quality_comparison import TableQuality
+from plum_jax.semantic_ids.quality.comparison import Comparison
+from plum_jax.semantic_ids.quality.comparison import TableQuality
 
 ABSENT = '–'
 _TITLES = 4

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from plum_jax.reports import figures
 from plum_jax.reports import sid_words
-from plum_jax.semantic_ids import quality_prefixes
+from plum_jax.semantic_ids.quality import prefixes
 
 _ROOT = 'all'
 _TYPICAL_TITLES = 5
@@ -92,7 +92,7 @@ def make_nodes(
   branches: list[tuple[int, int, Node]] = []
   # For each item the length of the longest prefix that it shares.
   shared = np.zeros(num_items, np.int64)
-  for level, group in enumerate(quality_prefixes.prefix_groups(codes)):
+  for level, group in enumerate(prefixes.prefix_groups(codes)):
     counts = np.bincount(group)
     shared[counts[group] > 1] = level
     largest = np.argsort(-counts, kind='stable')[:max_branches]

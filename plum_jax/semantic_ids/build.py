@@ -25,7 +25,6 @@ from plum_jax.semantic_ids import collisions
 from plum_jax.semantic_ids import inputs
 from plum_jax.semantic_ids import lineage
 from plum_jax.semantic_ids import metrics_log
-from plum_jax.semantic_ids import quality
 from plum_jax.semantic_ids import residual_kmeans
 from plum_jax.semantic_ids import residual_kmeans_fit
 from plum_jax.semantic_ids import rqvae
@@ -37,6 +36,7 @@ from plum_jax.semantic_ids import train_step
 from plum_jax.semantic_ids.co_occurrence import CoOccurrence
 from plum_jax.semantic_ids.co_occurrence import Partners
 from plum_jax.semantic_ids.partner_source import PartnerSource
+from plum_jax.semantic_ids.quality import summary
 
 STAGE = 'semantic_ids'
 TABLE_FILE = sid_table_file.FILE_NAME
@@ -102,7 +102,7 @@ def build(
 
   Args:
     directory: the folder to appear, with `sid_table.parquet`, `quality.json`
-      (see `quality.report`), `metrics.jsonl` (see `metrics_log`) and
+      (see `summary.report`), `metrics.jsonl` (see `metrics_log`) and
       `tokenizer/` (see `tokenizer_files`).
     catalog_directory: of the stage `catalog`; its `items.parquet` names the
       items.
@@ -240,7 +240,7 @@ def write_table(
     embeddings: of the table's items.
   """
   table.save(output / TABLE_FILE)
-  figures = quality.report(
+  figures = summary.report(
       table.tokenizer_codes,
       table.codebook_sizes,
       reconstruction_errors,

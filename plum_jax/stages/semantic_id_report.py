@@ -18,7 +18,7 @@ from plum_jax.catalog.catalog import Catalog
 from plum_jax.reports import semantic_id_report
 from plum_jax.reports.semantic_id_report import SemanticIdReportConfig
 from plum_jax.semantic_ids import inputs
-from plum_jax.semantic_ids import quality_tables
+from plum_jax.semantic_ids.quality import compared_tables
 from plum_jax.stages.run_directory import RunDirectory
 
 
@@ -34,7 +34,7 @@ def run(
   Args:
     run_dir: the run directory; needs `catalog/`. Its `semantic_ids/`, if it
       has one, is the first table, and cosines need `item_embeddings/`.
-    tables: paths of further tables; see `quality_tables.load`.
+    tables: paths of further tables; see `compared_tables.load`.
     split: `leave_one_out` or `by_time`; co-occurrence is read from training
       windows alone.
     split_options: keyword arguments of the split; see `catalog.splits`.
@@ -75,8 +75,8 @@ def run(
         name=pathlib.Path(run_dir).resolve().name,
         catalog=catalog,
         split=splits.make_split(catalog.histories, split, split_options),
-        tables=quality_tables.name_apart(
-            [quality_tables.load(path, item_ids) for path in paths]
+        tables=compared_tables.name_apart(
+            [compared_tables.load(path, item_ids) for path in paths]
         ),
         embeddings=embeddings,
         config=config,

@@ -10,7 +10,7 @@ import pytest
 from plum_jax.catalog import splits
 from plum_jax.reports import semantic_id_report
 from plum_jax.semantic_ids import inputs
-from plum_jax.semantic_ids.quality_tables import ComparedTable
+from plum_jax.semantic_ids.quality.compared_tables import ComparedTable
 from tests.reports import conftest
 from tests.reports.test_html_report import Page
 

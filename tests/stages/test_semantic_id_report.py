@@ -13,8 +13,8 @@ from plum_jax.artifacts.errors import InputError
 from plum_jax.item_embeddings.modalities import FileModality
 from plum_jax.reports.semantic_id_report import SemanticIdReportConfig
 from plum_jax.semantic_ids import inputs
-from plum_jax.semantic_ids import quality
 from plum_jax.semantic_ids import sid_table
+from plum_jax.semantic_ids.quality import summary
 from plum_jax.stages import catalog
 from plum_jax.stages import item_embeddings
 from plum_jax.stages import semantic_id_report
@@ -46,7 +46,7 @@ def _semantic_ids(run_dir):
         codebook_sizes=(4, 4),
         tokenizer_hash='',
     ).save(folder / 'sid_table.parquet')
-    figures = quality.report(codes, (4, 4), np.array([0.5, 0.4]), embeddings)
+    figures = summary.report(codes, (4, 4), np.array([0.5, 0.4]), embeddings)
     (folder / 'quality.json').write_text(json.dumps(figures))
 
   stage.run(

@@ -70,7 +70,7 @@ def agreement(
     first_codes: int [num_items, num_levels].
     second_codes: int [num_items, num_levels], of the same items; the number of
       levels may be another.
-    first_groups: `quality_prefixes.prefix_groups` of the first.
+    first_groups: `prefixes.prefix_groups` of the first.
     second_groups: and of the second.
 
   Returns:

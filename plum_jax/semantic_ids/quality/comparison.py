@@ -13,15 +13,15 @@ import pyarrow as pa
 from plum_jax.catalog.histories import Histories
 from plum_jax.catalog.splits import Split
 from plum_jax.semantic_ids import inputs
-from plum_jax.semantic_ids import quality_collisions
-from plum_jax.semantic_ids import quality_cooccurrence
-from plum_jax.semantic_ids import quality_cosines
-from plum_jax.semantic_ids import quality_duplicates
-from plum_jax.semantic_ids import quality_levels
-from plum_jax.semantic_ids import quality_prefixes
-from plum_jax.semantic_ids import quality_purity
-from plum_jax.semantic_ids import quality_stability
-from plum_jax.semantic_ids.quality_tables import ComparedTable
+from plum_jax.semantic_ids.quality import category_purity
+from plum_jax.semantic_ids.quality import collision_groups
+from plum_jax.semantic_ids.quality import cosines
+from plum_jax.semantic_ids.quality import duplicates
+from plum_jax.semantic_ids.quality import level_use
+from plum_jax.semantic_ids.quality import neighbours
+from plum_jax.semantic_ids.quality import prefixes
+from plum_jax.semantic_ids.quality import stability
+from plum_jax.semantic_ids.quality.compared_tables import ComparedTable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Level:
       if there is no tokenizer to decode with.
   """
 
-  use: quality_levels.LevelUse
+  use: level_use.LevelUse
   reconstruction_error: float | None
 
 
@@ -53,10 +53,10 @@ class Prefix:
   """
 
   length: int
-  subtrees: quality_prefixes.SubtreeSizes
+  subtrees: prefixes.SubtreeSizes
   cosines: Mapping[str, float | None]
-  purity: Mapping[str, quality_purity.Purity | None]
-  co_occurrence: quality_cooccurrence.CoOccurrence | None
+  purity: Mapping[str, category_purity.Purity | None]
+  co_occurrence: neighbours.CoOccurrence | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,7 +99,7 @@ class TableQuality:
   codebook_sizes_known: bool
   num_ignored: int
   num_moved: int
-  collisions: quality_collisions.Collisions
+  collisions: collision_groups.Collisions
   worst_collisions: tuple[WorstCollision, ...]
   levels: tuple[Level, ...]
   prefixes: tuple[Prefix, ...]
@@ -117,7 +117,7 @@ class Stability:
 
   first: str
   second: str
-  by_length: tuple[quality_stability.Agreement, ...]
+  by_length: tuple[stability.Agreement, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,8 +136,8 @@ class Comparison:
 
   num_items: int
   num_neighbour_pairs: int
-  equal_embeddings: quality_duplicates.Duplicates | None
-  equal_texts: quality_duplicates.Duplicates
+  equal_embeddings: duplicates.Duplicates | None
+  equal_texts: duplicates.Duplicates
   tables: tuple[TableQuality, ...]
   stability: tuple[Stability, ...]
 
@@ -166,16 +166,16 @@ def compare(
   Returns:
     The figures.
   """
-  pairs = quality_cooccurrence.neighbour_pairs(histories, split)
-  labels = quality_purity.category_labels(items['categories'])
-  texts = quality_duplicates.text_groups(items)
+  pairs = neighbours.neighbour_pairs(histories, split)
+  labels = category_purity.category_labels(items['categories'])
+  texts = duplicates.text_groups(items)
   vectors = None
   if embeddings is not None:
-    vectors = quality_duplicates.embedding_groups(embeddings)
+    vectors = duplicates.embedding_groups(embeddings)
   # The groups of one table at a time, but for the comparison of two.
   measured = []
   for table in tables:
-    groups = quality_prefixes.prefix_groups(table.codes)
+    groups = prefixes.prefix_groups(table.codes)
     measured.append(
         TableQuality(
             name=table.name,
@@ -183,7 +183,7 @@ def compare(
             codebook_sizes_known=table.codebook_sizes_known,
             num_ignored=table.num_ignored,
             num_moved=table.num_moved,
-            collisions=quality_collisions.count(groups[-1]),
+            collisions=collision_groups.count(groups[-1]),
             worst_collisions=_worst(
                 table.codes, num_worst_collisions, vectors, texts
             ),
@@ -196,17 +196,15 @@ def compare(
   return Comparison(
       num_items=items.num_rows,
       num_neighbour_pairs=len(pairs),
-      equal_embeddings=None
-      if vectors is None
-      else quality_duplicates.count(vectors),
-      equal_texts=quality_duplicates.count(texts),
+      equal_embeddings=None if vectors is None else duplicates.count(vectors),
+      equal_texts=duplicates.count(texts),
       tables=tuple(measured),
       stability=_stability(tables),
   )
 
 
 def _levels(table: ComparedTable) -> tuple[Level, ...]:
-  uses = quality_levels.level_use(table.codes, table.codebook_sizes)
+  uses = level_use.level_use(table.codes, table.codebook_sizes)
   errors = table.reconstruction_errors or (None,) * len(uses)
   return tuple(Level(use, e) for use, e in zip(uses, errors, strict=True))
 
@@ -217,7 +215,7 @@ def _cosines(
   """Returns the means by modality, for each prefix length."""
   if embeddings is None:
     return [{} for _ in range(codes.shape[1] + 1)]
-  found = quality_cosines.prefix_cosines(embeddings, codes)
+  found = cosines.prefix_cosines(embeddings, codes)
   return [
       {
           name: None if np.isnan(means[length]) else float(means[length])
@@ -230,20 +228,20 @@ def _cosines(
 def _prefixes(
     groups: Sequence[np.ndarray],
     cosines: Sequence[Mapping[str, float | None]],
-    labels: Mapping[str, quality_purity.Labels],
+    labels: Mapping[str, category_purity.Labels],
     pairs: np.ndarray,
     seed: int,
 ) -> tuple[Prefix, ...]:
   return tuple(
       Prefix(
           length=length,
-          subtrees=quality_prefixes.subtree_sizes(group),
+          subtrees=prefixes.subtree_sizes(group),
           cosines=cosine,
           purity={
-              name: quality_purity.purity(group, kind, seed)
+              name: category_purity.purity(group, kind, seed)
               for name, kind in labels.items()
           },
-          co_occurrence=quality_cooccurrence.co_occurrence(group, pairs),
+          co_occurrence=neighbours.co_occurrence(group, pairs),
       )
       for length, (group, cosine) in enumerate(
           zip(groups, cosines, strict=True)
@@ -269,17 +267,17 @@ def _worst(
           else distinct(vectors, group.rows),
           distinct_texts=distinct(texts, group.rows),
       )
-      for group in quality_collisions.collision_groups(codes, most)
+      for group in collision_groups.collision_groups(codes, most)
   )
 
 
 def _stability(tables: Sequence[ComparedTable]) -> tuple[Stability, ...]:
   found = []
   for number, first in enumerate(tables):
-    first_groups = quality_prefixes.prefix_groups(first.codes)
+    first_groups = prefixes.prefix_groups(first.codes)
     for second in tables[number + 1 :]:
-      second_groups = quality_prefixes.prefix_groups(second.codes)
-      agreed = quality_stability.agreement(
+      second_groups = prefixes.prefix_groups(second.codes)
+      agreed = stability.agreement(
           first.codes, second.codes, first_groups, second_groups
       )
       found.append(Stability(first.name, second.name, tuple(agreed)))

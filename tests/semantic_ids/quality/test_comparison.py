@@ -10,9 +10,9 @@ from plum_jax.catalog import splits
 from plum_jax.catalog import tables
 from plum_jax.catalog.histories import make_histories
 from plum_jax.semantic_ids import inputs
-from plum_jax.semantic_ids import quality
-from plum_jax.semantic_ids import quality_comparison
-from plum_jax.semantic_ids.quality_tables import ComparedTable
+from plum_jax.semantic_ids.quality import comparison
+from plum_jax.semantic_ids.quality import summary
+from plum_jax.semantic_ids.quality.compared_tables import ComparedTable
 
 _NUM_ITEMS = 40
 
@@ -54,7 +54,7 @@ def _tables():
 
 def _compare(catalog, embeddings):
   items, histories = catalog
-  return quality_comparison.compare(
+  return comparison.compare(
       _tables(),
       items=items,
       histories=histories,
@@ -70,7 +70,7 @@ def test_comparison_agrees_with_the_figures_of_the_stage(catalog):
   embeddings = inputs.from_array(vectors.astype(np.float32))
   found = _compare(catalog, embeddings)
   first = _tables()[0]
-  figures = quality.report(
+  figures = summary.report(
       first.codes, first.codebook_sizes, np.array([0.5, 0.4, 0.3]), embeddings
   )
   table = found.tables[0]

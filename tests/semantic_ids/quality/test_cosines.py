@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from plum_jax.semantic_ids import inputs
-from plum_jax.semantic_ids import quality_cosines
+from plum_jax.semantic_ids.quality import cosines
 
 
 def _brute_force(embeddings, codes):
@@ -29,7 +29,7 @@ class _InOrder(inputs.TokenizerInputs):
   def rows(self, rows):
     assert isinstance(rows, slice)
     assert rows.start == self.reached.get('stop', 0)
-    assert rows.stop - rows.start <= quality_cosines._CHUNK_ITEMS
+    assert rows.stop - rows.start <= cosines._CHUNK_ITEMS
     last = rows.stop == self.num_items
     self.reached['stop'] = 0 if last else rows.stop
     self.reached['passes'] = self.reached.get('passes', 0) + last
@@ -46,7 +46,7 @@ def _inputs(arrays, present):
 def test_prefix_cosines_equal_all_pairs_one_by_one(
     monkeypatch, chunk, sum_bytes
 ):
-  monkeypatch.setattr(quality_cosines, '_CHUNK_ITEMS', chunk)
+  monkeypatch.setattr(cosines, '_CHUNK_ITEMS', chunk)
   generator = np.random.default_rng(0)
   arrays = {
       'title': generator.normal(size=(30, 5)).astype(np.float32),
@@ -58,9 +58,7 @@ def test_prefix_cosines_equal_all_pairs_one_by_one(
   }
   codes = generator.integers(0, 3, (30, 3))
   embeddings = _inputs(arrays, present)
-  found = quality_cosines.prefix_cosines(
-      embeddings, codes, sum_bytes=int(sum_bytes)
-  )
+  found = cosines.prefix_cosines(embeddings, codes, sum_bytes=int(sum_bytes))
   for name, array in arrays.items():
     rows = present[name]
     np.testing.assert_allclose(
@@ -74,8 +72,8 @@ def test_prefix_cosines_are_unknown_without_pairs():
   arrays = {'text': np.eye(3, dtype=np.float32)}
   codes = np.array([[0, 0], [0, 1], [1, 0]])
   present = {'text': np.array([True, False, False])}
-  found = quality_cosines.prefix_cosines(_inputs(arrays, present), codes)
+  found = cosines.prefix_cosines(_inputs(arrays, present), codes)
   assert np.isnan(found['text']).all()
   everything = inputs.from_array(arrays['text'])
-  found = quality_cosines.prefix_cosines(everything, codes)['text']
+  found = cosines.prefix_cosines(everything, codes)['text']
   assert np.isnan(found).tolist() == [False, False, True]

@@ -11,13 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from plum_jax.semantic_ids import quality_purity
+from plum_jax.semantic_ids.quality import category_purity
 
 _PATHS = pa.list_(pa.list_(pa.string()))
 
 
 def _labels(categories):
-  return quality_purity.category_labels(pa.array(categories, _PATHS))
+  return category_purity.category_labels(pa.array(categories, _PATHS))
 
 
 @given(
@@ -41,7 +41,7 @@ def test_purity_equals_counting(items):
   if not labels:
     assert not members
     return
-  found = quality_purity.purity(groups, labels['specific'])
+  found = category_purity.purity(groups, labels['specific'])
   if not shared:
     assert found is None
     return
@@ -58,18 +58,18 @@ def test_purity_equals_counting(items):
 def test_purity_of_labels_that_the_codes_follow_is_far_above_chance():
   groups = np.repeat(np.arange(20), 50)
   labels = _labels([[[str(group)]] for group in groups])['specific']
-  found = quality_purity.purity(groups, labels)
+  found = category_purity.purity(groups, labels)
   assert found.share == 1.0
   assert found.by_chance < 0.2
-  assert found == quality_purity.purity(groups, labels)
-  assert found != quality_purity.purity(groups, labels, seed=1)
+  assert found == category_purity.purity(groups, labels)
+  assert found != category_purity.purity(groups, labels, seed=1)
 
 
 def test_purity_of_codes_that_say_nothing_is_that_of_chance():
   generator = np.random.default_rng(0)
   groups = generator.integers(0, 20, 4000)
   names = generator.integers(0, 5, 4000)
-  found = quality_purity.purity(
+  found = category_purity.purity(
       groups, _labels([[[str(n)]] for n in names])['general']
   )
   assert found.share == pytest.approx(found.by_chance, abs=0.02)

@@ -9,7 +9,7 @@ import pytest
 from plum_jax.catalog import splits
 from plum_jax.catalog import tables
 from plum_jax.catalog.histories import make_histories
-from plum_jax.semantic_ids import quality_cooccurrence
+from plum_jax.semantic_ids.quality import neighbours
 
 
 def _histories(runs):
@@ -30,7 +30,7 @@ def _histories(runs):
 def test_neighbour_pairs_are_of_training_windows_and_of_one_user():
   histories = _histories([[0, 1, 2, 3, 4], [5, 5, 6, 7, 8], [3, 2], [9]])
   split = splits.leave_one_out(histories)
-  pairs = quality_cooccurrence.neighbour_pairs(histories, split)
+  pairs = neighbours.neighbour_pairs(histories, split)
   # Of the first two users all but the last two items; 5, 5 is no pair.
   assert pairs.tolist() == [[0, 1], [1, 2], [5, 6], [3, 2]]
 
@@ -38,7 +38,7 @@ def test_neighbour_pairs_are_of_training_windows_and_of_one_user():
 def test_neighbour_pairs_leave_out_what_comes_after_the_training_days():
   histories = _histories([[0, 1, 2, 3], [4, 5]])
   split = splits.by_time(histories, last_train_day='1970-01-02')
-  pairs = quality_cooccurrence.neighbour_pairs(histories, split)
+  pairs = neighbours.neighbour_pairs(histories, split)
   assert pairs.tolist() == [[0, 1], [4, 5]]
 
 
@@ -53,7 +53,7 @@ def test_co_occurrence_equals_all_pairs_of_pairs():
       for second in pairs[:, 1]
       if first != second
   ]
-  found = quality_cooccurrence.co_occurrence(groups, pairs)
+  found = neighbours.co_occurrence(groups, pairs)
   share = np.mean([groups[a] == groups[b] for a, b in pairs])
   assert found.share == pytest.approx(share)
   assert found.by_chance == pytest.approx(np.mean(random))
@@ -62,10 +62,10 @@ def test_co_occurrence_equals_all_pairs_of_pairs():
 
 def test_co_occurrence_of_codes_that_nobody_shares_has_no_lift():
   pairs = np.array([[0, 1], [1, 2]])
-  found = quality_cooccurrence.co_occurrence(np.arange(3), pairs)
-  assert found == quality_cooccurrence.CoOccurrence(0.0, 0.0, None)
+  found = neighbours.co_occurrence(np.arange(3), pairs)
+  assert found == neighbours.CoOccurrence(0.0, 0.0, None)
 
 
 def test_co_occurrence_is_unknown_without_pairs():
   none = np.zeros((0, 2), np.int64)
-  assert quality_cooccurrence.co_occurrence(np.arange(3), none) is None
+  assert neighbours.co_occurrence(np.arange(3), none) is None

@@ -112,7 +112,7 @@ def purity(groups: np.ndarray, labels: Labels, seed: int = 0) -> Purity | None:
   measure with shuffled categories stands beside it: our choice.
 
   Args:
-    groups: int [num_items], of `quality_prefixes.prefix_groups`.
+    groups: int [num_items], of `prefixes.prefix_groups`.
     labels: of `category_labels`.
     seed: of the shuffle.
 

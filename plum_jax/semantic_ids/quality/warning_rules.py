@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import dataclasses
 import itertools
 
-from plum_jax.semantic_ids.quality_comparison import Comparison
-from plum_jax.semantic_ids.quality_comparison import TableQuality
+from plum_jax.semantic_ids.quality.comparison import Comparison
+from plum_jax.semantic_ids.quality.comparison import TableQuality
 
 _LARGE_CODEBOOK = 256
 _USAGE, _USAGE_LARGE = 0.95, 0.80

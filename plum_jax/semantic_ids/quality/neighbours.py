@@ -55,7 +55,7 @@ def co_occurrence(groups: np.ndarray, pairs: np.ndarray) -> CoOccurrence | None:
   exactly, nothing is drawn.
 
   Args:
-    groups: int [num_items], of `quality_prefixes.prefix_groups`.
+    groups: int [num_items], of `prefixes.prefix_groups`.
     pairs: of `neighbour_pairs`.
 
   Returns:

@@ -7,11 +7,11 @@ import pyarrow as pa
 
 from plum_jax.catalog import tables
 from plum_jax.semantic_ids import inputs
-from plum_jax.semantic_ids import quality_duplicates
+from plum_jax.semantic_ids.quality import duplicates
 
 
 def test_embedding_groups_equal_brute_force(monkeypatch):
-  monkeypatch.setattr(quality_duplicates, '_CHUNK_ITEMS', 7)
+  monkeypatch.setattr(duplicates, '_CHUNK_ITEMS', 7)
   generator = np.random.default_rng(0)
   title = generator.integers(0, 2, (40, 3)).astype(np.float32)
   image = generator.integers(0, 2, (40, 1)).astype(np.float32)
@@ -26,7 +26,7 @@ def test_embedding_groups_equal_brute_force(monkeypatch):
       for i in range(40)
   ]
   distinct = list(dict.fromkeys(keys))
-  found = quality_duplicates.embedding_groups(embeddings)
+  found = duplicates.embedding_groups(embeddings)
   assert found.tolist() == [distinct.index(key) for key in keys]
 
 
@@ -34,7 +34,7 @@ def test_embeddings_that_differ_in_the_last_bit_are_different():
   value = np.float32(0.1)
   next_value = np.nextafter(value, np.float32(1))
   vectors = np.array([[value, 1], [next_value, 1], [value, 1]], np.float32)
-  found = quality_duplicates.embedding_groups(inputs.from_array(vectors))
+  found = duplicates.embedding_groups(inputs.from_array(vectors))
   assert found.tolist() == [0, 1, 0]
 
 
@@ -47,8 +47,8 @@ def test_text_groups_compare_all_text_fields():
           pa.list_(pa.list_(pa.string())),
       ),
   )
-  found = quality_duplicates.text_groups(items)
+  found = duplicates.text_groups(items)
   # Items without any text are not taken for equal.
   assert found.tolist() == [0, 0, 1, 2, 3]
-  counted = quality_duplicates.count(found)
-  assert counted == quality_duplicates.Duplicates(4, 2, 2)
+  counted = duplicates.count(found)
+  assert counted == duplicates.Duplicates(4, 2, 2)

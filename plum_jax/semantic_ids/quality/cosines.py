@@ -11,7 +11,7 @@ import numpy as np
 
 from plum_jax.artifacts import progress
 from plum_jax.semantic_ids import inputs
-from plum_jax.semantic_ids import quality_prefixes
+from plum_jax.semantic_ids.quality import prefixes
 
 _CHUNK_ITEMS = 4_096
 # Sums of a pass over the file; what does not fit waits for another pass.
@@ -51,7 +51,7 @@ def prefix_cosines(
   >>> cosines['text'].round(3).tolist()
   [0.333, 1.0]
   """
-  groups = quality_prefixes.prefix_groups(codes)
+  groups = prefixes.prefix_groups(codes)
   measures = {}
   for name, size in embeddings.modality_sizes:
     present = np.asarray(embeddings.present[name])

@@ -8,18 +8,18 @@ import re
 
 import pytest
 
-from plum_jax.semantic_ids import quality_warnings
-from plum_jax.semantic_ids.quality_collisions import Collisions
-from plum_jax.semantic_ids.quality_comparison import Comparison
-from plum_jax.semantic_ids.quality_comparison import Level
-from plum_jax.semantic_ids.quality_comparison import Prefix
-from plum_jax.semantic_ids.quality_comparison import TableQuality
-from plum_jax.semantic_ids.quality_comparison import WorstCollision
-from plum_jax.semantic_ids.quality_cooccurrence import CoOccurrence
-from plum_jax.semantic_ids.quality_duplicates import Duplicates
-from plum_jax.semantic_ids.quality_levels import LevelUse
-from plum_jax.semantic_ids.quality_prefixes import SubtreeSizes
-from plum_jax.semantic_ids.quality_purity import Purity
+from plum_jax.semantic_ids.quality import warning_rules
+from plum_jax.semantic_ids.quality.category_purity import Purity
+from plum_jax.semantic_ids.quality.collision_groups import Collisions
+from plum_jax.semantic_ids.quality.comparison import Comparison
+from plum_jax.semantic_ids.quality.comparison import Level
+from plum_jax.semantic_ids.quality.comparison import Prefix
+from plum_jax.semantic_ids.quality.comparison import TableQuality
+from plum_jax.semantic_ids.quality.comparison import WorstCollision
+from plum_jax.semantic_ids.quality.duplicates import Duplicates
+from plum_jax.semantic_ids.quality.level_use import LevelUse
+from plum_jax.semantic_ids.quality.neighbours import CoOccurrence
+from plum_jax.semantic_ids.quality.prefixes import SubtreeSizes
 
 _ITEMS = 10_000
 
@@ -69,7 +69,7 @@ def _comparison(distinct=9_900, pairs=100_000):
 
 
 def _found(table, comparison=None):
-  return quality_warnings.of_table(comparison or _comparison(), table)
+  return warning_rules.of_table(comparison or _comparison(), table)
 
 
 def _only(table, kind, comparison=None):
@@ -86,12 +86,12 @@ def _replaced(entries, index, new):
 
 def test_nothing_is_said_of_a_good_table():
   assert _found(_table()) == []
-  assert quality_warnings.of_catalog(_comparison()) == []
+  assert warning_rules.of_catalog(_comparison()) == []
 
 
 def test_equal_embeddings_are_the_catalogs_fault():
   comparison = _comparison(distinct=9_000)
-  (warning,) = quality_warnings.of_catalog(comparison)
+  (warning,) = warning_rules.of_catalog(comparison)
   assert warning.kind == 'duplicates'
   assert '1,001 of 10,000' in warning.finding
   assert '90.0%' in warning.finding
@@ -100,7 +100,7 @@ def test_equal_embeddings_are_the_catalogs_fault():
   collisions = Collisions(0.895, 0.85, 500, 1_000, 4, ((2, 500),))
   assert _found(_table(collisions=collisions), comparison) == []
   unknown = dataclasses.replace(comparison, equal_embeddings=None)
-  assert quality_warnings.of_catalog(unknown) == []
+  assert warning_rules.of_catalog(unknown) == []
 
 
 @pytest.mark.parametrize(
@@ -253,8 +253,8 @@ def test_neighbours_must_share_their_first_code_more_often(lift, pairs, warns):
 
 
 def test_every_switch_that_is_named_is_a_macro():
-  root = pathlib.Path(__file__).parents[2]
-  source = pathlib.Path(quality_warnings.__file__).read_text(encoding='utf-8')
+  root = pathlib.Path(__file__).parents[3]
+  source = pathlib.Path(warning_rules.__file__).read_text(encoding='utf-8')
   named = set(re.findall(r"'([A-Z]+(?:_[A-Z]+)*)',?\s*[,)\n]", source))
   assert {'CODEBOOK_SIZES', 'SID_MODALITIES', 'MODALITIES'} <= named
   defined = set()

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from plum_jax.artifacts.errors import InputError
-from plum_jax.semantic_ids import quality_tables
 from plum_jax.semantic_ids import sid_table
+from plum_jax.semantic_ids.quality import compared_tables
 
 _CODES = np.array([[0, 1], [1, 0], [0, 1], [2, 2]])
 
@@ -43,7 +43,7 @@ def _tsv(path, text):
 
 
 def test_folder_gives_codes_in_the_order_of_the_catalog(tmp_path):
-  found = quality_tables.load(_folder(tmp_path), ['d', 'a', 'c'])
+  found = compared_tables.load(_folder(tmp_path), ['d', 'a', 'c'])
   assert found.name == 'mine'
   assert found.codes.tolist() == [[2, 2], [0, 1], [0, 1]]
   assert found.full_codes.tolist() == [[2, 2, 0], [0, 1, 0], [0, 1, 1]]
@@ -56,7 +56,7 @@ def test_folder_gives_codes_in_the_order_of_the_catalog(tmp_path):
 
 def test_parquet_file_alone_has_no_reconstruction_error(tmp_path):
   path = _folder(tmp_path) / 'sid_table.parquet'
-  found = quality_tables.load(path, list('abcd'))
+  found = compared_tables.load(path, list('abcd'))
   assert found.reconstruction_errors is None
   assert found.num_ignored == 0
 
@@ -69,7 +69,7 @@ def test_codes_are_those_before_collisions_were_resolved(tmp_path):
   table = _table(next_codes=next_codes)
   assert table.codes.tolist() != _CODES.tolist()
   table.save(tmp_path / 'free.parquet')
-  found = quality_tables.load(tmp_path / 'free.parquet', list('abcd'))
+  found = compared_tables.load(tmp_path / 'free.parquet', list('abcd'))
   assert found.codes.tolist() == _CODES.tolist()
   assert found.full_codes.tolist() == table.codes.tolist()
   assert found.num_moved == 1
@@ -85,7 +85,7 @@ def test_codes_are_those_before_collisions_were_resolved(tmp_path):
     ],
 )
 def test_published_codes_are_read_in_every_form(tmp_path, text):
-  found = quality_tables.load(_tsv(tmp_path, text), ['a', 'b'])
+  found = compared_tables.load(_tsv(tmp_path, text), ['a', 'b'])
   assert found.name == 'published'
   assert found.codes.tolist() == [[0, 12], [1, 0]]
   assert found.codebook_sizes == ((8, 13) if 'extra' in text else (2, 13))
@@ -111,32 +111,32 @@ def test_published_codes_that_cannot_be_used_are_refused(
     tmp_path, text, message
 ):
   with pytest.raises(InputError) as caught:
-    quality_tables.load(_tsv(tmp_path, text), ['a', 'b'])
+    compared_tables.load(_tsv(tmp_path, text), ['a', 'b'])
   assert message in str(caught.value)
   assert 'published.tsv' in str(caught.value)
 
 
 def test_table_that_lacks_items_of_the_catalog_is_refused(tmp_path):
   with pytest.raises(InputError, match="2 of the 4 items .* first is 'x'"):
-    quality_tables.load(_folder(tmp_path), ['a', 'x', 'b', 'y'])
+    compared_tables.load(_folder(tmp_path), ['a', 'x', 'b', 'y'])
 
 
 @pytest.mark.parametrize('name', ['missing', 'table.npy'])
 def test_what_is_no_table_is_refused(tmp_path, name):
   (tmp_path / 'table.npy').write_text('')
   with pytest.raises(InputError, match='SID table|endings|not known'):
-    quality_tables.load(tmp_path / name, ['a'])
+    compared_tables.load(tmp_path / name, ['a'])
 
 
 def test_folder_without_errors_of_all_levels_is_refused(tmp_path):
   with pytest.raises(InputError, match='reconstruction'):
-    quality_tables.load(_folder(tmp_path, errors=(0.5,)), list('abcd'))
+    compared_tables.load(_folder(tmp_path, errors=(0.5,)), list('abcd'))
 
 
 def test_equal_names_are_told_apart(tmp_path):
   path = _folder(tmp_path)
-  tables = [quality_tables.load(path, ['a'])] * 3
-  names = [table.name for table in quality_tables.name_apart(tables)]
+  tables = [compared_tables.load(path, ['a'])] * 3
+  names = [table.name for table in compared_tables.name_apart(tables)]
   assert names == ['mine', 'mine (2)', 'mine (3)']
 
 
@@ -144,7 +144,7 @@ def test_equal_names_are_told_apart(tmp_path):
 def test_codes_that_others_published_for_beauty_are_read(shared_data):
   path = shared_data / 'amazon2014_beauty' / 'published_semantic_ids.tsv'
   ids = [line.split('\t')[0] for line in path.read_text().splitlines()]
-  found = quality_tables.load(path, ids[::-1])
+  found = compared_tables.load(path, ids[::-1])
   assert found.codes.shape == (12_101, 4)
   assert len(np.unique(found.codes, axis=0)) == 12_088
   assert found.codebook_sizes == (256, 256, 256, 256)

@@ -8,7 +8,7 @@ import dataclasses
 
 import numpy as np
 
-from plum_jax.semantic_ids import quality_prefixes
+from plum_jax.semantic_ids.quality import prefixes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +52,7 @@ def count(groups: np.ndarray) -> Collisions:
 
   Args:
     groups: int [num_items], equal numbers for equal code tuples; the last of
-      `quality_prefixes.prefix_groups`.
+      `prefixes.prefix_groups`.
 
   Returns:
     The counts.
@@ -87,7 +87,7 @@ def collision_groups(codes: np.ndarray, most: int = 20) -> list[CollisionGroup]:
   >>> collision_groups(np.array([[5], [7], [5]]))
   [CollisionGroup(codes=(5,), rows=(0, 2))]
   """
-  groups = quality_prefixes.prefix_groups(codes)[-1]
+  groups = prefixes.prefix_groups(codes)[-1]
   counts = np.bincount(groups)
   largest = np.argsort(-counts, kind='stable')[:most]
   largest = largest[counts[largest] > 1]

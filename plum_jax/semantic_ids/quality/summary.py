@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from plum_jax.semantic_ids import inputs
-from plum_jax.semantic_ids import quality_collisions
-from plum_jax.semantic_ids import quality_cosines
-from plum_jax.semantic_ids import quality_duplicates
-from plum_jax.semantic_ids import quality_levels
-from plum_jax.semantic_ids import quality_prefixes
+from plum_jax.semantic_ids.quality import collision_groups
+from plum_jax.semantic_ids.quality import cosines
+from plum_jax.semantic_ids.quality import duplicates
+from plum_jax.semantic_ids.quality import level_use
+from plum_jax.semantic_ids.quality import prefixes
 
 
 def report(
@@ -34,34 +34,32 @@ def report(
   Returns:
     JSON values, all names beginning with `semantic_ids/`:
     * `num_items`; `uniqueness`, `items_without_collision` and
-      `largest_collision_group`, see `quality_collisions.Collisions`;
+      `largest_collision_group`, see `collision_groups.Collisions`;
       `collision_groups`, a list of objects with `codes` and `rows`;
     * `distinct_embeddings`: distinct embeddings / items, which no uniqueness
       can exceed;
     * per level l, from 1: `usage_level_<l>`, `perplexity_level_<l>` and
-      `dead_codes_level_<l>`, see `quality_levels.LevelUse`;
+      `dead_codes_level_<l>`, see `level_use.LevelUse`;
     * `reconstruction_error`, and `..._level_<l>` when only the first l levels
       are decoded;
     * `subtrees_level_<l>`, `mean_subtree_level_<l>`,
       `median_subtree_level_<l>` and `largest_subtree_level_<l>`: how many
       prefixes of l codes there are, and how many items share one;
-    * `cosine_level_<l>/<modality>`, see `quality_cosines.prefix_cosines`
+    * `cosine_level_<l>/<modality>`, see `cosines.prefix_cosines`
       (level 0: all pairs), null where no items share that many codes.
   """
-  groups = quality_prefixes.prefix_groups(codes)
-  found = quality_collisions.count(groups[-1])
-  duplicates = quality_duplicates.count(
-      quality_duplicates.embedding_groups(embeddings)
-  )
+  groups = prefixes.prefix_groups(codes)
+  found = collision_groups.count(groups[-1])
+  repeated = duplicates.count(duplicates.embedding_groups(embeddings))
   figures: dict[str, Any] = {
       'num_items': len(codes),
       'uniqueness': found.uniqueness,
       'items_without_collision': found.items_without_collision,
       'largest_collision_group': found.largest_group,
-      'distinct_embeddings': duplicates.num_distinct / len(codes),
+      'distinct_embeddings': repeated.num_distinct / len(codes),
   }
   for level, use in enumerate(
-      quality_levels.level_use(codes, codebook_sizes), start=1
+      level_use.level_use(codes, codebook_sizes), start=1
   ):
     figures[f'usage_level_{level}'] = use.usage
     figures[f'perplexity_level_{level}'] = use.perplexity
@@ -70,19 +68,19 @@ def report(
     figures[f'reconstruction_error_level_{level}'] = float(error)
   figures['reconstruction_error'] = float(reconstruction_errors[-1])
   for level in range(1, len(groups)):
-    sizes = quality_prefixes.subtree_sizes(groups[level])
+    sizes = prefixes.subtree_sizes(groups[level])
     figures[f'subtrees_level_{level}'] = sizes.num_subtrees
     figures[f'mean_subtree_level_{level}'] = sizes.mean
     figures[f'median_subtree_level_{level}'] = sizes.median
     figures[f'largest_subtree_level_{level}'] = sizes.largest
-  cosines = quality_cosines.prefix_cosines(embeddings, codes)
-  for name, means in cosines.items():
+  means_by_modality = cosines.prefix_cosines(embeddings, codes)
+  for name, means in means_by_modality.items():
     for level, cosine in enumerate(means):
       figures[f'cosine_level_{level}/{name}'] = (
           None if np.isnan(cosine) else float(cosine)
       )
   figures['collision_groups'] = [
       {'codes': list(group.codes), 'rows': list(group.rows)}
-      for group in quality_collisions.collision_groups(codes)
+      for group in collision_groups.collision_groups(codes)
   ]
   return {f'semantic_ids/{name}': value for name, value in figures.items()}

@@ -7,13 +7,13 @@ import json
 import numpy as np
 
 from plum_jax.semantic_ids import inputs
-from plum_jax.semantic_ids import quality
+from plum_jax.semantic_ids.quality import summary
 
 
 def test_report_is_json_when_no_items_share_all_codes():
   codes = np.array([[0, 0], [0, 1], [1, 0]])
   embeddings = inputs.from_array(np.eye(3, dtype=np.float32))
-  figures = quality.report(codes, (2, 2), np.array([0.5, 0.2]), embeddings)
+  figures = summary.report(codes, (2, 2), np.array([0.5, 0.2]), embeddings)
   text = json.dumps(figures, allow_nan=False)
   assert json.loads(text)['semantic_ids/cosine_level_2/text'] is None
   assert figures['semantic_ids/uniqueness'] == 1.0
@@ -27,7 +27,7 @@ def test_report_equals_hand_computed_values():
   codes = np.array([[0, 1], [0, 1], [3, 1], [3, 0], [3, 0], [3, 0]])
   vectors = np.array([[1, 0], [1, 0], [0, 1], [0, 1], [0, 1], [0, 2]])
   embeddings = inputs.from_array(vectors.astype(np.float32))
-  figures = quality.report(codes, (4, 2), np.array([0.5, 0.2]), embeddings)
+  figures = summary.report(codes, (4, 2), np.array([0.5, 0.2]), embeddings)
   expected = {
       'num_items': 6,
       'uniqueness': 3 / 6,

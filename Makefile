@@ -1,17 +1,21 @@
 # Needs Python 3.11 and make; everything else goes into .venv.
 #
 #   make quickstart   real interactions to a results table, on a laptop
+#   make sid-ablation PLUM's ablation of Semantic IDs: six experiments, 3 seeds
 #   make test         lint, types, all tests
 #   make format       lays out the code
 #   make lock         resolves requirements.lock anew (needs uv)
 #
-# QUICKSTART_ARGS is passed on, for example
+# QUICKSTART_ARGS and SID_ABLATION_ARGS are passed on, for example
 #   make quickstart QUICKSTART_ARGS='--gin.RUN_DIR=runs/mine'
+#   make sid-ablation SID_ABLATION_ARGS='--gin_file=gin/catalogs/beauty.gin
+#     --gin.CATALOG_PATH=data/amazon2014_beauty --gin.RUN_DIR=runs/beauty_sids'
 
 PYTHON ?= python3.11
 UV ?= uv
 PYTEST_ARGS ?= -n 2
 QUICKSTART_ARGS ?=
+SID_ABLATION_ARGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -24,11 +28,22 @@ SOURCES := $(PACKAGES) tests $(wildcard benchmarks) setup.py
 # newer; others ignore it).
 export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1
 
-.PHONY: quickstart test lint types unit doctests format lock
+.PHONY: quickstart sid-ablation test lint types unit doctests format lock
 
 quickstart: $(INSTALLED)
 	$(BIN)/python -m plum_jax.launch.quickstart \
 	  --gin_file=gin/experiments/ml100k_quickstart.gin $(QUICKSTART_ARGS)
+
+sid-ablation: $(INSTALLED)
+	$(BIN)/python -m plum_jax.launch.study \
+	  --experiments=gin/experiments/sid_v1.gin,gin/experiments/sid_v2.gin \
+	  --experiments=gin/experiments/sid_v2_no_multi_resolution.gin \
+	  --experiments=gin/experiments/sid_v2_no_multi_embedding.gin \
+	  --experiments=gin/experiments/sid_v2_no_co_occurrence.gin \
+	  --experiments=gin/experiments/sid_v2_no_masking.gin \
+	  --stages=catalog,item_embeddings,semantic_ids,vocabulary,tasks,train,evaluate \
+	  --gin.RUN_DIR=runs/sid_ablation --gin.RECOMMENDERS="('generative',)" \
+	  $(SID_ABLATION_ARGS)
 
 test: lint types unit doctests
 

@@ -25,7 +25,7 @@ _DESCRIPTION = f"""\
   a killed study; stages that runs share are made once.
 
     --experiments=FILE,FILE,...  experiment files; the first is what the others
-                                 are compared with
+                                 are compared with; may come again
     --seeds=N,N,...              SEED of the runs of each experiment; 0,1,2
     --stages=NAME,NAME,...       what a run consists of; the quickstart's stages
     --metrics=NAME,NAME,...      figures to compare, of quality.json and
@@ -105,8 +105,8 @@ def parse(argv: Sequence[str], stages: Sequence[Stage]) -> Study:
   parser = argparse.ArgumentParser(
       prog=f'python -m {PROGRAM}', add_help=False, allow_abbrev=False
   )
+  parser.add_argument('--experiments', action='append', default=[])
   for name, default in (
-      ('--experiments', ''),
       ('--seeds', '0,1,2'),
       ('--stages', ''),
       ('--metrics', METRICS),
@@ -118,11 +118,10 @@ def parse(argv: Sequence[str], stages: Sequence[Stage]) -> Study:
     stages = pipeline.named_stages(flags.stages)
   arguments = command_line.parse(rest, PROGRAM, _DESCRIPTION, stages)
   _refuse_seed(arguments)
-  paths = _names(
-      '--experiments', flags.experiments, 'gin/experiments/sid_v1.gin'
-  )
+  listed = ','.join(flags.experiments)
+  paths = _names('--experiments', listed, 'gin/experiments/sid_v1.gin')
   experiments = {path: pathlib.Path(path).stem for path in paths}
-  _refuse_twice('--experiments', flags.experiments, tuple(experiments.values()))
+  _refuse_twice('--experiments', listed, tuple(experiments.values()))
   seeds = _seeds(flags.seeds)
   directory = _directory(experiments, arguments, stages[0])
   return Study(

@@ -68,8 +68,8 @@ def test_parse_puts_files_for_all_behind_each_experiment(parse, tree):
         (['--stages=catlog'], "no stage 'catlog'", 'catalog'),
         (['--reuse=runs/none'], 'no such run', 'run directory'),
         (['--gin.SEED=3'], 'gives each run its seed', '--seeds'),
-        (['--experiments='], 'Nothing is named', 'gin/experiments'),
-        (['--experiments=a.gin,b/a.gin'], 'a comes twice', 'name of its file'),
+        (['--experiments='], 'A name is missing', 'gin/experiments'),
+        (['--experiments=x/loud.gin'], 'loud comes twice', 'its file'),
         (['--gin_file=gin/models/lood.gin'], 'does not exist', 'loud.gin'),
     ],
 )
@@ -85,6 +85,12 @@ def test_parse_with_folders_that_differ_names_them(parse, tree):
     parse(files='loud,own')
   assert '--gin.RUN_DIR=' in error.value.fix
   assert parse('--gin.RUN_DIR=x', files='loud,own').directory.name == 'x'
+
+
+def test_parse_without_experiments_says_how_to_name_them(tree, greeting):
+  with pytest.raises(InputError, match='Nothing is named') as error:
+    study_plan.parse([f'--gin_search_paths={tree}'], [greeting])
+  assert error.value.expected.startswith('--experiments=')
 
 
 def test_help_names_the_flags_and_the_stages_macros(tree, greeting, capsys):

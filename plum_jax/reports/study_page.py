@@ -18,6 +18,7 @@ from plum_jax.reports.study_results import StudyResults
 FILE_NAME = 'study.html'
 _ROW_HEIGHT = 34
 _FRAME_HEIGHT = 70
+_INDENT = '\N{EM SPACE}'  # HTML drops plain blanks at the start of a cell.
 
 
 def format_number(value: float | None, *, signed: bool = False) -> str:
@@ -61,7 +62,7 @@ def _rows(results: StudyResults) -> list[list[str]]:
     )
     if experiment != first:
       rows.append(
-          [f'  less {first}']
+          [f'{_INDENT}less {first}']
           + [
               _difference(results.difference(experiment, name))
               for name in results.metrics

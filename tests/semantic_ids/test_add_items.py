@@ -282,7 +282,7 @@ def test_add_leaves_the_old_folder_whole_wherever_it_is_killed(
     raise KeyboardInterrupt
 
   for owner, name, killed in (
-      (build.quality, 'report', killed_while_writing),
+      (build.summary, 'report', killed_while_writing),
       (pathlib.Path, 'replace', killed_before_the_new_one_is_there),
   ):
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):

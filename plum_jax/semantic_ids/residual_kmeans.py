@@ -25,8 +25,11 @@ class ResidualKmeansConfig:
 
   Attributes:
     codebook_sizes: codes per level; sizes may differ.
-    iterations: Lloyd iterations per level at most; a level ends when no item
-      changes its code.
+    split_rounds: how often, at each level, codes are moved from where they help
+      least to where they would help most; see `masked_kmeans.improve`. 0 is
+      plain k-means after its start.
+    iterations: Lloyd iterations per level after that, at most; a level ends
+      when no item changes its code.
     max_items: at most this many items are clustered, drawn at random; None for
       as many as the devices have room for.
     standardize: shift and scale each modality so that its mean is 0 and the
@@ -35,6 +38,7 @@ class ResidualKmeansConfig:
   """
 
   codebook_sizes: tuple[int, ...] = (256, 256, 256)
+  split_rounds: int = 3
   iterations: int = 100
   max_items: int | None = None
   standardize: bool = True
@@ -44,6 +48,8 @@ class ResidualKmeansConfig:
     object.__setattr__(self, 'codebook_sizes', sizes)
     if not sizes or any(size < 1 for size in sizes):
       self._refuse('codebook_sizes', 'at least one level of positive size')
+    if self.split_rounds < 0:
+      self._refuse('split_rounds', 'a number of at least 0')
     if self.iterations < 1:
       self._refuse('iterations', 'a number of at least 1')
     if self.max_items is not None and self.max_items < max(sizes):

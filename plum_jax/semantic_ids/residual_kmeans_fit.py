@@ -57,7 +57,7 @@ def fit(
     config: sizes.
     seed: of the sample and of k-means.
     work_directory: holds a checkpoint of each finished level and
-      `metrics.jsonl`: a line every ten iterations and at each level's end with
+      `metrics.jsonl`: a line every ten iterations or so of each level with
       `step`, the iterations so far; `level`; `reconstruction`, the mean squared
       error after this level; and its `usage_level_<l>` and
       `perplexity_level_<l>` (see `metrics_log`). What an interrupted run left
@@ -240,30 +240,56 @@ class _Run:
     Returns:
       The codebook, and the iterations of all levels so far.
     """
+    key = jax.random.fold_in(jax.random.key(self.seed), level)
+    seeds = self._seeds(key, points, level)
+    clusters = masked_kmeans.start(points, seeds, self.modalities)
+    rounds = self.config.split_rounds
+    # At most: a part ends early when no code changes any more.
+    total = masked_kmeans.START_ITERATIONS + self.config.iterations
+    total += rounds * masked_kmeans.IMPROVE_ITERATIONS
     report = progress.Progress(
         f'semantic_ids: k-means, level {level + 1}',
-        self.config.iterations,
+        total,
         'iterations',
     )
-    seeds = self._seeds(points, level)
-    clusters = masked_kmeans.start(points, seeds, self.modalities)
-    until, changed = 0, True
-    while changed and until < self.config.iterations:
-      until = min(until + _CALL_ITERATIONS, self.config.iterations)
-      clusters = masked_kmeans.iterate(points, clusters, until, self.modalities)
+
+    def record(clusters):
       line, changed = self._line(points, clusters, level, step)
       self.log.write([line])
-      report.update(int(clusters.iterations), {'error': line['reconstruction']})
-    iterations = int(clusters.iterations)
+      done = line['step'] - step
+      report.update(done, {'error': line['reconstruction']})
+      return done, changed
+
+    record(clusters)
+    for number in range(rounds):
+      clusters = masked_kmeans.improve(
+          jax.random.fold_in(key, number), points, clusters, self.modalities
+      )
+      record(clusters)
+    left, changed, done = self.config.iterations, True, 0
+    while changed and left:
+      iterations = min(left, _CALL_ITERATIONS)
+      clusters = self._iterate(points, clusters, iterations)
+      left -= iterations
+      done, changed = record(clusters)
     if not changed:
       _LOGGER.info(
           'semantic_ids: k-means, level %s: settled after %s iterations',
           level + 1,
-          iterations,
+          done,
       )
-    return clusters.codebook, step + iterations
+    return clusters.codebook, step + done
 
-  def _seeds(self, points: jax.Array, level: int) -> jax.Array:
+  def _iterate(
+      self,
+      points: jax.Array,
+      clusters: masked_kmeans.Clusters,
+      iterations: int,
+  ) -> masked_kmeans.Clusters:
+    until = clusters.iterations + iterations
+    return masked_kmeans.iterate(points, clusters, until, self.modalities)
+
+  def _seeds(self, key: jax.Array, points: jax.Array, level: int) -> jax.Array:
     size = self.config.codebook_sizes[level]
     generator = np.random.default_rng((self.seed, level))
     most = max(_SEED_ITEMS * size, size)
@@ -275,7 +301,6 @@ class _Run:
     sample = points[np.sort(chosen)]
     if self.mesh is not None:
       sample = jax.device_put(sample, meshes.replicated(self.mesh))
-    key = jax.random.fold_in(jax.random.key(self.seed), level)
     return masked_kmeans.seed(key, sample, size, self.modalities)
 
   def _line(

@@ -144,11 +144,11 @@ def test_iterate_moves_centroids_to_means_until_no_code_changes():
 def test_iterate_in_parts_equals_iterate_at_once():
   generator = np.random.default_rng(0)
   points = generator.normal(size=(300, 4)).astype(np.float32)
-  at_once = _cluster(points, 16, 7)
-  parts = _cluster(points, 16, 3)
+  at_once = _cluster(points, 16, 11)
+  parts = _cluster(points, 16, 9)
   modalities = (('text', 4),)
-  parts = masked_kmeans.iterate(_dense(points), parts, 7, modalities)
-  assert int(at_once.iterations) == 7
+  parts = masked_kmeans.iterate(_dense(points), parts, 11, modalities)
+  assert int(at_once.iterations) == 11
   jax.tree.map(np.testing.assert_array_equal, at_once, parts)
 
 
@@ -173,6 +173,43 @@ def test_iterate_stays_finite_with_fewer_distinct_points_than_codes():
   clusters = _cluster(points, 8, 5)
   assert set(clusters.codebook[:, 0].tolist()) <= {0.0, 1.0, 2.0}
   assert float(clusters.errors.max()) < 1e-6
+
+
+def test_improve_moves_codes_to_where_the_error_is():
+  """Two codes share a tight cluster, one has two that lie apart."""
+  generator = np.random.default_rng(0)
+  centers = np.array([[0.0, 0.0], [20.0, 0.0], [20.0, 9.0]])
+  points = np.repeat(centers, 30, axis=0) + generator.normal(size=(90, 2))
+  points = jnp.asarray(points.astype(np.float32))
+  modalities = (('text', 2),)
+  codebook = jnp.array([[-0.5, 0.0], [0.5, 0.0], [20.0, 4.5]])
+  clusters = masked_kmeans.Clusters(
+      codebook=codebook,
+      codes=residual_quantizer.nearest_codes(points, codebook),
+      errors=jnp.zeros(90),
+      iterations=jnp.zeros((), jnp.int32),
+      changed=jnp.ones((), bool),
+  )
+  stuck = masked_kmeans.iterate(_dense(points), clusters, 50, modalities)
+  found = masked_kmeans.improve(
+      jax.random.key(0), _dense(points), stuck, modalities
+  )
+  assert float(found.errors.mean()) < 0.3 * float(stuck.errors.mean())
+  nearest = np.linalg.norm(
+      centers[:, None] - np.asarray(found.codebook)[None], axis=2
+  )
+  assert nearest.min(axis=1).max() < 0.6
+
+
+def test_improve_leaves_what_it_cannot_better():
+  points = jnp.array([[0.0], [1.0], [10.0], [11.0], [20.0], [21.0]])
+  clusters = _cluster(points, 3, 9)
+  assert sorted(clusters.codebook[:, 0].tolist()) == [0.5, 10.5, 20.5]
+  found = masked_kmeans.improve(
+      jax.random.key(0), _dense(points), clusters, (('text', 1),)
+  )
+  np.testing.assert_array_equal(found.codebook, clusters.codebook)
+  np.testing.assert_array_equal(found.codes, clusters.codes)
 
 
 @pytest.mark.parametrize('seed', range(2))

@@ -134,6 +134,19 @@ def test_fit_gives_the_same_codes_on_one_and_on_eight_devices(tmp_path):
     assert a == pytest.approx(b, rel=1e-5)
 
 
+def test_fit_with_rounds_of_splitting_loses_less(tmp_path):
+  generator = np.random.default_rng(0)
+  embeddings = inputs.from_array(
+      generator.normal(size=(400, 5)).astype(np.float32)
+  )
+  errors = []
+  for rounds in (0, 3):
+    config = residual_kmeans.ResidualKmeansConfig((32,), split_rounds=rounds)
+    tokenizer = _fit(tmp_path / str(rounds), embeddings, config)
+    errors.append(assign.assign(tokenizer, embeddings).reconstruction_errors)
+  assert errors[1][0] < errors[0][0]
+
+
 class _Killed(Exception):
   pass
 
@@ -269,6 +282,7 @@ def test_fit_refuses_what_cannot_be_clustered(tmp_path):
         {'codebook_sizes': ()},
         {'codebook_sizes': (8, 0)},
         {'iterations': 0},
+        {'split_rounds': -1},
         {'max_items': 7},
     ],
 )

@@ -253,13 +253,7 @@ class _Run:
         'iterations',
     )
 
-    def record(clusters):
-      line, changed = self._line(points, clusters, level, step)
-      self.log.write([line])
-      done = line['step'] - step
-      report.update(done, {'error': line['reconstruction']})
-      return done, changed
-
+    record = functools.partial(self._record, report, points, level, step)
     record(clusters)
     for number in range(rounds):
       clusters = masked_kmeans.improve(
@@ -303,23 +297,30 @@ class _Run:
       sample = jax.device_put(sample, meshes.replicated(self.mesh))
     return masked_kmeans.seed(key, sample, size, self.modalities)
 
-  def _line(
+  def _record(
       self,
+      report: progress.Progress,
       points: jax.Array,
-      clusters: masked_kmeans.Clusters,
       level: int,
       step: int,
-  ) -> tuple[dict[str, float], bool]:
-    """Makes a line of the log, and says whether codes still change."""
+      clusters: masked_kmeans.Clusters,
+  ) -> tuple[int, bool]:
+    """Writes a line of the log.
+
+    Returns:
+      The iterations of this level, and whether the last one changed a code.
+    """
     error, counts, changed = jax.device_get(
         _figures(points, clusters, self.num_items, self.modalities)
     )
-    number = level + 1
+    iterations, number = int(clusters.iterations), level + 1
     line = {
-        'step': step + int(clusters.iterations),
+        'step': step + iterations,
         'level': number,
         'reconstruction': float(error),
         f'usage_level_{number}': float(np.mean(counts > 0)),
         f'perplexity_level_{number}': float(metrics_log.perplexity(counts)),
     }
-    return line, bool(changed)
+    self.log.write([line])
+    report.update(iterations, {'error': line['reconstruction']})
+    return iterations, bool(changed)

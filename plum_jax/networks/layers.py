@@ -77,7 +77,12 @@ class Dense(nn.Module):
         jnp.float32,
         axes=self.kernel_axes,
     )
-    return (x @ kernel.astype(self.dtype)).reshape(*batch_shape, *self.features)
+    # Placed after the cast: what is gathered along `fsdp`, and the gradient
+    # that is scattered along it, are then of this dtype.
+    kernel = with_sharding_constraint(
+        kernel.astype(self.dtype), self.kernel_axes
+    )
+    return (x @ kernel).reshape(*batch_shape, *self.features)
 
 
 class MlpBlock(nn.Module):
@@ -140,7 +145,12 @@ class Embed(nn.Module):
 
   def __call__(self, token_ids: jax.Array) -> jax.Array:
     """Looks up int [batch, length] as [batch, length, embed]."""
-    x = jnp.take(self.embedding.astype(self.dtype), token_ids, axis=0)
+    table = self.embedding.astype(self.dtype)
+    table = with_sharding_constraint(table, ('vocab', 'embed'))
+    # Whole rows: a row cut along `fsdp` cannot be looked up for tokens that are
+    # cut along it too, and XLA would move every vector of the batch instead.
+    table = with_sharding_constraint(table, ('vocab', None))
+    x = jnp.take(table, token_ids, axis=0)
     return with_sharding_constraint(x, ('batch', 'length', 'embed'))
 
   def attend(self, x: jax.Array) -> jax.Array:

@@ -85,6 +85,72 @@ class DecoderOnlyModel:
         z_loss=self.z_loss,
     )
 
+  def prefill(self, params: Any, batch: Batch) -> generation.Prompt:
+    """Runs each prompt through the network, once a user.
+
+    Args:
+      params: the collection `params`.
+      batch: `prompt_tokens` int32 [batch, length], from the left, and
+        `prompt_lengths` int32 [batch].
+
+    Returns:
+      What the beams need of it.
+    """
+    tokens, prefix_mask = generation.right_align(
+        batch['prompt_tokens'], batch['prompt_lengths']
+    )
+    # The mask is read off the targets, where the start token is not 0.
+    prompt_mask = prefix_mask.astype(jnp.int32)
+    logits, cache = self._apply(
+        {'params': params},
+        tokens,
+        prompt_mask,
+        decoder_causal_attention=(
+            prompt_mask if self.inputs_bidirectional_attention else None
+        ),
+        prefill=True,
+        last_only=True,
+    )
+    return generation.Prompt(logits, cache, prefix_mask)
+
+  def search(
+      self,
+      params: Any,
+      prompt: generation.Prompt,
+      index: ConstraintIndex,
+      beam_size: int,
+      excluded_item_ids: jax.Array | None = None,
+  ) -> BeamSearchResult:
+    """Generates the most probable items after prompts that were computed.
+
+    Args:
+      params: the collection `params`.
+      prompt: what `prefill` returned.
+      index: the valid SIDs.
+      beam_size: see `decoding.beam_search`.
+      excluded_item_ids: see `decoding.beam_search`.
+
+    Returns:
+      The items.
+    """
+    shared = {'params': params, 'prefix_cache': prompt.cache}
+    return generation.search(
+        prompt.logits,
+        lambda room: self._apply({'params': params}, room, room, decode=True)[
+            1
+        ],
+        lambda rows, cache: self._apply(
+            {**shared, 'cache': cache},
+            rows,
+            rows,
+            decode=True,
+            prefix_mask=prompt.mask,
+        ),
+        index,
+        beam_size,
+        excluded_item_ids,
+    )
+
   def recommend(
       self,
       params: Any,
@@ -100,8 +166,7 @@ class DecoderOnlyModel:
 
     Args:
       params: the collection `params`.
-      batch: `prompt_tokens` int32 [batch, length], from the left, and
-        `prompt_lengths` int32 [batch].
+      batch: see `prefill`.
       index: the valid SIDs.
       beam_size: see `decoding.beam_search`.
       excluded_item_ids: see `decoding.beam_search`.
@@ -109,45 +174,16 @@ class DecoderOnlyModel:
     Returns:
       The items.
     """
-    tokens, prefix_mask = generation.right_align(
-        batch['prompt_tokens'], batch['prompt_lengths']
-    )
-    # The mask is read off the targets, where the start token is not 0.
-    prompt_mask = prefix_mask.astype(jnp.int32)
+    prompt = self.prefill(params, batch)
+    return self.search(params, prompt, index, beam_size, excluded_item_ids)
 
-    def apply(variables, tokens, targets, **kwargs):
-      logits, changed = self.network.apply(
-          variables,
-          tokens,
-          targets,
-          enable_dropout=False,
-          mutable=['cache'],
-          **kwargs,
-      )
-      return logits, changed['cache']
-
-    logits, prefix_cache = apply(
-        {'params': params},
+  def _apply(self, variables, tokens, targets, **kwargs):
+    logits, changed = self.network.apply(
+        variables,
         tokens,
-        prompt_mask,
-        decoder_causal_attention=(
-            prompt_mask if self.inputs_bidirectional_attention else None
-        ),
-        prefill=True,
-        last_only=True,
+        targets,
+        enable_dropout=False,
+        mutable=['cache'],
+        **kwargs,
     )
-    shared = {'params': params, 'prefix_cache': prefix_cache}
-    return generation.search(
-        logits,
-        lambda room: apply({'params': params}, room, room, decode=True)[1],
-        lambda rows, cache: apply(
-            {**shared, 'cache': cache},
-            rows,
-            rows,
-            decode=True,
-            prefix_mask=prefix_mask,
-        ),
-        index,
-        beam_size,
-        excluded_item_ids,
-    )
+    return logits, changed['cache']

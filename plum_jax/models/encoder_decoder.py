@@ -80,6 +80,83 @@ class EncoderDecoderModel:
         z_loss=self.z_loss,
     )
 
+  def prefill(self, params: Any, batch: Batch) -> generation.Prompt:
+    """Runs the encoder, and the start token through the decoder.
+
+    The projections of the encoder's output to keys and values are made here,
+    once a user.
+
+    Args:
+      params: the collection `params`.
+      batch: `encoder_input_tokens` int32 [batch, encoder_length].
+
+    Returns:
+      What the beams need of it; the mask is that of the inputs.
+    """
+    network = self.network
+    inputs = jnp.asarray(batch['encoder_input_tokens'])
+    encoded = network.apply(
+        {'params': params},
+        inputs,
+        enable_dropout=False,
+        method=network.encode,
+    )
+    start = jnp.zeros((inputs.shape[0], 1), jnp.int32)
+    logits, cache = self._decode(
+        {'params': params},
+        encoded,
+        inputs,
+        start,
+        jnp.ones_like(start),
+        prefill=True,
+    )
+    return generation.Prompt(logits, cache, inputs > 0)
+
+  def search(
+      self,
+      params: Any,
+      prompt: generation.Prompt,
+      index: ConstraintIndex,
+      beam_size: int,
+      excluded_item_ids: jax.Array | None = None,
+  ) -> BeamSearchResult:
+    """Generates the most probable items for inputs that were encoded.
+
+    Args:
+      params: the collection `params`.
+      prompt: what `prefill` returned.
+      index: the valid SIDs.
+      beam_size: see `decoding.beam_search`.
+      excluded_item_ids: see `decoding.beam_search`.
+
+    Returns:
+      The items.
+    """
+    # Of the inputs only the mask is read, and of the encoder's output the
+    # length: its keys and values are in the cache.
+    inputs = prompt.mask.astype(jnp.int32)
+    encoded = jnp.zeros((*inputs.shape, self.config.emb_dim), self.config.dtype)
+    start = jnp.zeros((inputs.shape[0], 1), bool)
+    shared = {'params': params, 'prefix_cache': prompt.cache}
+    return generation.search(
+        prompt.logits,
+        lambda room: self._decode(
+            {'params': params}, encoded, inputs, room, room, decode=True
+        )[1],
+        lambda rows, cache: self._decode(
+            {**shared, 'cache': cache},
+            encoded,
+            inputs,
+            rows,
+            rows,
+            decode=True,
+            prefix_mask=~start,
+        ),
+        index,
+        beam_size,
+        excluded_item_ids,
+    )
+
   def recommend(
       self,
       params: Any,
@@ -95,7 +172,7 @@ class EncoderDecoderModel:
 
     Args:
       params: the collection `params`.
-      batch: `encoder_input_tokens` int32 [batch, encoder_length].
+      batch: see `prefill`.
       index: the valid SIDs.
       beam_size: see `decoding.beam_search`.
       excluded_item_ids: see `decoding.beam_search`.
@@ -103,45 +180,19 @@ class EncoderDecoderModel:
     Returns:
       The items.
     """
-    network = self.network
-    inputs = jnp.asarray(batch['encoder_input_tokens'])
-    encoded = network.apply(
-        {'params': params},
+    prompt = self.prefill(params, batch)
+    return self.search(params, prompt, index, beam_size, excluded_item_ids)
+
+  def _decode(self, variables, encoded, inputs, tokens, targets, **kwargs):
+    logits, changed = self.network.apply(
+        variables,
+        encoded,
         inputs,
+        tokens,
+        targets,
         enable_dropout=False,
-        method=network.encode,
+        mutable=['cache'],
+        method=self.network.decode,
+        **kwargs,
     )
-
-    def decode(variables, tokens, targets, **kwargs):
-      logits, changed = network.apply(
-          variables,
-          encoded,
-          inputs,
-          tokens,
-          targets,
-          enable_dropout=False,
-          mutable=['cache'],
-          method=network.decode,
-          **kwargs,
-      )
-      return logits, changed['cache']
-
-    start = jnp.zeros((inputs.shape[0], 1), jnp.int32)
-    logits, prefix_cache = decode(
-        {'params': params}, start, jnp.ones_like(start), prefill=True
-    )
-    shared = {'params': params, 'prefix_cache': prefix_cache}
-    return generation.search(
-        logits,
-        lambda room: decode({'params': params}, room, room, decode=True)[1],
-        lambda rows, cache: decode(
-            {**shared, 'cache': cache},
-            rows,
-            rows,
-            decode=True,
-            prefix_mask=start == 0,
-        ),
-        index,
-        beam_size,
-        excluded_item_ids,
-    )
+    return logits, changed['cache']

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import dataclasses
 from typing import Any
 
 import jax
@@ -15,6 +16,23 @@ from plum_jax.decoding.beam_search import BeamSearchResult
 from plum_jax.decoding.constraint_index import ConstraintIndex
 
 Cache = Any
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Prompt:
+  """What the beams of each user share.
+
+  Attributes:
+    logits: float32 [batch, 1, vocab], of the first SID token.
+    cache: keys and values, what networks take as the collection
+      `prefix_cache`.
+    mask: bool [batch, prompt_length], true for real tokens.
+  """
+
+  logits: jax.Array
+  cache: Cache
+  mask: jax.Array
 
 
 def right_align(

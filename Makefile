@@ -4,7 +4,8 @@
 #   make sid-ablation PLUM's ablation of Semantic IDs: six experiments, 3 seeds
 #   make test         lint, types, all tests
 #   make format       lays out the code
-#   make lock         resolves requirements.lock anew (needs uv)
+#   make lock         resolves the lock files anew (needs uv)
+#   make tpu-compiler fetches what compiles for TPUs where there is none
 #
 # QUICKSTART_ARGS and SID_ABLATION_ARGS are passed on, for example
 #   make quickstart QUICKSTART_ARGS='--gin.RUN_DIR=runs/mine'
@@ -20,6 +21,9 @@ SID_ABLATION_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# Beside the packages, not among them: where Python finds libtpu, JAX looks for
+# TPUs at every start and complains that there are none.
+TPU_COMPILER := $(VENV)/tpu_compiler/.installed
 LOG := $(VENV)/install.log
 PACKAGES := plum_jax $(wildcard tasks)
 SCRIPTS := .ci/run $(wildcard plum_jax/scripts/*.sh)
@@ -29,7 +33,7 @@ SOURCES := $(PACKAGES) tests $(wildcard benchmarks) setup.py
 # newer; others ignore it).
 export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1
 
-.PHONY: quickstart sid-ablation test lint types unit doctests format lock
+.PHONY: quickstart sid-ablation test lint types unit doctests format lock tpu-compiler
 
 quickstart: $(INSTALLED)
 	$(BIN)/python -m plum_jax.launch.quickstart \
@@ -56,7 +60,7 @@ lint: $(INSTALLED)
 types: $(INSTALLED)
 	$(BIN)/pyrefly check
 
-unit: $(INSTALLED)
+unit: $(INSTALLED) $(TPU_COMPILER)
 	$(BIN)/pytest $(PYTEST_ARGS) tests
 
 doctests: $(INSTALLED)
@@ -78,9 +82,20 @@ $(INSTALLED): requirements.lock setup.py
 	  > $(LOG) 2>&1 || { cat $(LOG) >&2; exit 1; }
 	@touch $@
 
+tpu-compiler: $(TPU_COMPILER)
+
+$(TPU_COMPILER): requirements-tpu-compiler.lock $(INSTALLED)
+	@echo 'Fetching the TPU compiler: 0.7 GB on disk.'
+	$(BIN)/pip install --quiet --no-deps --require-hashes --upgrade \
+	  --target $(VENV)/tpu_compiler -r requirements-tpu-compiler.lock
+	@touch $@
+
 # Keeps what the lock file already says unless constraints.txt or setup.py
 # rules it out; delete the lock file first to take the newest of everything.
 lock:
 	$(UV) pip compile --quiet --universal --python-version 3.11 \
 	  --generate-hashes --extra test --extra beam setup.py -c constraints.txt \
 	  -o requirements.lock --no-header
+	$(UV) pip compile --quiet --universal --python-version 3.11 \
+	  --generate-hashes requirements-tpu-compiler.in \
+	  -o requirements-tpu-compiler.lock --no-header

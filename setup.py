@@ -61,6 +61,8 @@ setuptools.setup(
     ],
     extras_require={
         'tpu': ['jax[tpu]>=0.10.2'],
+        # Compiles for TPUs where there is none; see `make tpu-compiler`.
+        'tpu-compiler': ['libtpu>=0.0.42,<0.0.43'],
         'cuda': ['jax[cuda13]>=0.10.2'],
         'beam': ['apache-beam>=2.77.0'],
         'test': [

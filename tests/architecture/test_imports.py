@@ -17,6 +17,7 @@ _ROOT = pathlib.Path(__file__).parents[2]
 _ORDER = [
     ['artifacts'],
     ['sharding'],
+    ['hardware'],
     ['catalog'],
     ['item_embeddings'],
     ['semantic_ids'],
@@ -42,6 +43,7 @@ _IMPORT_TASKS = {'t5x', 'testing', 'stages', 'launch', 'tasks'}
 _CORE = [
     'artifacts',
     'sharding',
+    'hardware',
     'networks',
     'decoding',
     'models',

@@ -38,7 +38,7 @@ class ResidualKmeansConfig:
   """
 
   codebook_sizes: tuple[int, ...] = (256, 256, 256)
-  split_rounds: int = 3
+  split_rounds: int = 5
   iterations: int = 100
   max_items: int | None = None
   standardize: bool = True

@@ -201,6 +201,33 @@ def test_improve_moves_codes_to_where_the_error_is():
   assert nearest.min(axis=1).max() < 0.6
 
 
+def test_improve_splits_what_a_codeword_helps_rather_than_noise():
+  """Noise has by far the larger errors; pairs of groups share a code each."""
+  generator = np.random.default_rng(0)
+  width, noisy = 200, 560
+  points = generator.normal(size=(noisy + 80, width))
+  groups = 0.01 * points[noisy:]
+  groups[:, 0] += np.repeat([100, 100, 200, 200], 20)
+  groups[:, 1] += np.repeat([-4, 4, -4, 4], 20)
+  points[noisy:] = groups
+  points = jnp.asarray(points.astype(np.float32))
+  # 14 codes of 40 noisy points, two of a pair of groups.
+  codes = jnp.arange(noisy + 80) // 40
+  codebook = jax.ops.segment_sum(points, codes, 16) / 40
+  clusters = masked_kmeans.Clusters(
+      codebook=codebook,
+      codes=codes,
+      errors=jnp.sum(jnp.square(points - codebook[codes]), axis=1),
+      iterations=jnp.zeros((), jnp.int32),
+      changed=jnp.ones((), bool),
+  )
+  found = masked_kmeans.improve(
+      jax.random.key(0), _dense(points), clusters, (('text', width),)
+  )
+  assert float(clusters.errors[noisy:].mean()) > 15
+  assert float(found.errors[noisy:].mean()) < 0.1
+
+
 def test_improve_leaves_what_it_cannot_better():
   points = jnp.array([[0.0], [1.0], [10.0], [11.0], [20.0], [21.0]])
   clusters = _cluster(points, 3, 9)

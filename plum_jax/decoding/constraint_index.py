@@ -136,6 +136,28 @@ def build_constraint_index(
   )
 
 
+def item_tokens(index: ConstraintIndex, item_ids: jax.Array) -> jax.Array:
+  """Returns the SID tokens of items.
+
+  Args:
+    index: the valid SIDs.
+    item_ids: int32 [...], item numbers or `NO_ITEM`.
+
+  Returns:
+    int32 [..., num_levels]; 0 for `NO_ITEM`.
+
+  >>> index = build_constraint_index(np.array([[5, 9], [4, 8], [5, 8]]))
+  >>> item_tokens(index, jnp.array([2, NO_ITEM])).tolist()
+  [[5, 8], [0, 0]]
+  """
+  ranks = jnp.take(index.item_ranks, jnp.maximum(item_ids, 0))
+  tokens = []
+  for level in index.levels:
+    nodes = jnp.searchsorted(level.first_ranks, ranks, side='right') - 1
+    tokens.append(jnp.take(level.token_ids, nodes))
+  return jnp.where((item_ids >= 0)[..., None], jnp.stack(tokens, axis=-1), 0)
+
+
 def _check_distinct(
     differs: np.ndarray,
     order: np.ndarray,

@@ -215,7 +215,8 @@ class Decoder(nn.Module):
 
     y = dropout(embedding(decoder_input_tokens)).astype(cfg.dtype)
     self_mode = 'append' if decode else 'write' if prefill else 'off'
-    cross_mode = 'write' if prefill else 'off'
+    # Only a `prefix_cache` keeps the encoder's keys and values.
+    cross_mode = 'write' if prefill and prefill_lengths is None else 'off'
     if stepping and prefix_mask is not None:
       cross_mode = 'read'
     layer = remat.wrap(DecoderLayer, cfg.remat_policy)

@@ -155,6 +155,7 @@ class Transformer(nn.Module):
       decode: bool = False,
       max_decode_length: int | None = None,
       prefill: bool = False,
+      prefill_lengths: jax.Array | None = None,
       prefix_mask: jax.Array | None = None,
   ) -> jax.Array:
     """Computes logits of the targets, given the encoded inputs.
@@ -174,7 +175,9 @@ class Transformer(nn.Module):
       enable_dropout: whether dropout is on.
       decode: whether to continue from the collection `cache`; see `Decoder`.
       max_decode_length: accepted for T5X's sake; the cache knows its length.
-      prefill: whether to store keys and values, of encoder and decoder, for
+      prefill: whether to store keys and values of the whole input in `cache`.
+      prefill_lengths: int32 [rows]: how many positions of an existing cache to
+        fill. Without it, keys and values of encoder and decoder are stored, for
         later steps to use as `prefix_cache`.
       prefix_mask: bool [users, prefix_length]: rows are beams that continue
         from the collection `prefix_cache`.
@@ -212,6 +215,7 @@ class Transformer(nn.Module):
         deterministic=not enable_dropout,
         decode=decode,
         prefill=prefill,
+        prefill_lengths=prefill_lengths,
         prefix_mask=prefix_mask,
     )
 

@@ -160,13 +160,51 @@ def decay_mask(params: Any, no_decay: tuple[str, ...] = ()) -> Any:
   return jax.tree.unflatten(structure, mask)
 
 
+def state_specs(
+    optimizer_state_shapes: Any, params_shapes: Any, param_specs: Any
+) -> Any:
+  """Places an optimizer's state beside the parameters that it belongs to.
+
+  Args:
+    optimizer_state_shapes: `jax.eval_shape` of the optimizer's `init`.
+    params_shapes: the shapes of the parameters.
+    param_specs: a tree like `params_shapes` of `PartitionSpec`, of mesh axes or
+      of logical ones.
+
+  Returns:
+    A tree like `optimizer_state_shapes` of `PartitionSpec`: arrays of a
+    parameter's shape lie as it does, Adafactor's rows and columns as its
+    remaining dimensions do, and counters on every device.
+  """
+  shape_of = dict(jax.tree_util.tree_leaves_with_path(params_shapes))
+  spec_of = dict(
+      jax.tree_util.tree_leaves_with_path(
+          param_specs,
+          is_leaf=lambda x: isinstance(x, jax.sharding.PartitionSpec),
+      )
+  )
+
+  def place(path: Path, leaf: Any) -> jax.sharding.PartitionSpec:
+    for start in range(len(path)):
+      if path[start:] in spec_of:
+        return _state_spec(
+            jax.tree_util.keystr(path[start - 1 : start], simple=True),
+            leaf.shape,
+            shape_of[path[start:]].shape,
+            spec_of[path[start:]],
+        )
+    return jax.sharding.PartitionSpec()
+
+  return jax.tree_util.tree_map_with_path(place, optimizer_state_shapes)
+
+
 def state_shardings(
     optimizer_state_shapes: Any,
     params_shapes: Any,
     shardings: Any,
     mesh: jax.sharding.Mesh,
 ) -> Any:
-  """Places an optimizer's state beside the parameters that it belongs to.
+  """Places an optimizer's state on the mesh; see `state_specs`.
 
   Args:
     optimizer_state_shapes: `jax.eval_shape` of the optimizer's `init`.
@@ -175,29 +213,18 @@ def state_shardings(
     mesh: the mesh.
 
   Returns:
-    A tree like `optimizer_state_shapes` of `NamedSharding`: arrays of a
-    parameter's shape lie as it does, Adafactor's rows and columns as its
-    remaining dimensions do, and counters on every device.
+    A tree like `optimizer_state_shapes` of `NamedSharding`.
   """
-  shape_of = dict(jax.tree_util.tree_leaves_with_path(params_shapes))
-  spec_of = {
-      path: sharding.spec
-      for path, sharding in jax.tree_util.tree_leaves_with_path(shardings)
-  }
-
-  def place(path: Path, leaf: Any) -> jax.sharding.NamedSharding:
-    for start in range(len(path)):
-      if path[start:] in spec_of:
-        spec = _state_spec(
-            jax.tree_util.keystr(path[start - 1 : start], simple=True),
-            leaf.shape,
-            shape_of[path[start:]].shape,
-            spec_of[path[start:]],
-        )
-        return jax.sharding.NamedSharding(mesh, spec)
-    return jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
-
-  return jax.tree_util.tree_map_with_path(place, optimizer_state_shapes)
+  specs = state_specs(
+      optimizer_state_shapes,
+      params_shapes,
+      jax.tree.map(lambda sharding: sharding.spec, shardings),
+  )
+  return jax.tree.map(
+      lambda spec: jax.sharding.NamedSharding(mesh, spec),
+      specs,
+      is_leaf=lambda x: isinstance(x, jax.sharding.PartitionSpec),
+  )
 
 
 def _state_spec(

@@ -191,14 +191,12 @@ def _train_step(
   """Computes one step; see `Program.step`."""
   # From seed and step alone, so that a resumed run draws the same numbers.
   key = jax.random.fold_in(states.init_keys(config.seed)[1], state.step)
-  gradient, sums = _summed_gradient(
+  gradient, sums = _mean_gradient(
       model, config.num_microbatches, params_shardings, state.params, batch, key
   )
-  loss_sum, weight = sums['loss']
-  # A batch of padding alone has no gradient; it must not divide by zero.
-  scale = 1.0 / jnp.where(weight > 0, weight, 1.0)
+  loss_sum = sums['loss'][0]
   gradient = jax.tree.map(
-      lambda g, p: (g * scale).astype(p.dtype), gradient, state.params
+      lambda g, p: g.astype(p.dtype), gradient, state.params
   )
   gradient_norm = optax.tree.norm(gradient)
   updates, optimizer_state = optimizer.update(
@@ -242,7 +240,7 @@ def _train_step(
   return state, report
 
 
-def _summed_gradient(
+def _mean_gradient(
     model: Model,
     num_microbatches: int,
     params_shardings: Any,
@@ -250,7 +248,7 @@ def _summed_gradient(
     batch: Batch,
     key: jax.Array,
 ) -> tuple[Any, MetricSums]:
-  """Computes gradient of the loss's sum, and metric sums, over a batch.
+  """Computes gradient of the loss's mean, and metric sums, over a batch.
 
   Args:
     model: the network and its loss.
@@ -263,14 +261,21 @@ def _summed_gradient(
   Returns:
     The gradient in float32, and the metric sums.
   """
-  value_and_gradient = jax.value_and_grad(model.loss_fn, has_aux=True)
+  whole = num_microbatches == 1
+
+  def loss_fn(params, microbatch, key):
+    loss_sum, sums = model.loss_fn(params, microbatch, key)
+    # The weight of the whole batch is not known to a part of it.
+    return loss_sum / _positive(sums['loss'][1]) if whole else loss_sum, sums
+
+  value_and_gradient = jax.value_and_grad(loss_fn, has_aux=True)
 
   def compute(microbatch, key):
     (_, sums), gradient = value_and_gradient(params, microbatch, key)
     gradient = jax.tree.map(lambda g: g.astype(jnp.float32), gradient)
     return jax.lax.with_sharding_constraint(gradient, params_shardings), sums
 
-  if num_microbatches == 1:
+  if whole:
     return compute(batch, key)
 
   def cut(leaf):
@@ -300,5 +305,11 @@ def _summed_gradient(
         None,
     )
 
-  total, _ = jax.lax.scan(add, zeros, (microbatches, numbers))
-  return total
+  (gradient, sums), _ = jax.lax.scan(add, zeros, (microbatches, numbers))
+  scale = 1.0 / _positive(sums['loss'][1])
+  return jax.tree.map(lambda g: g * scale, gradient), sums
+
+
+def _positive(weight: jax.Array) -> jax.Array:
+  """A batch of padding alone has no gradient; it must not divide by zero."""
+  return jnp.where(weight > 0, weight, 1.0)

@@ -31,9 +31,9 @@ _ORDER = [
     ['evaluation'],
     ['scaling'],
     ['reports'],
-    ['t5x'],
     ['testing'],
     ['stages'],
+    ['t5x'],
     ['launch'],
 ]
 _APART = {'networks', 'decoding'}  # Import none; those from models on use them.

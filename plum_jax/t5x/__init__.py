@@ -1,0 +1,1 @@
+"""The adapter to T5X: its launcher trains our networks on our tasks."""

@@ -80,6 +80,9 @@ class Instruction:
     return names
 
 
+Computation = Mapping[str, Instruction]
+
+
 @dataclasses.dataclass(frozen=True)
 class Program:
   """A compiled program.
@@ -89,7 +92,7 @@ class Program:
     entry: where it begins.
   """
 
-  computations: Mapping[str, Mapping[str, Instruction]]
+  computations: Mapping[str, Computation]
   entry: str
 
   def walk(self) -> Iterator[tuple[str, Instruction, int, bool]]:

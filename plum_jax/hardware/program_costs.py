@@ -10,6 +10,7 @@ import re
 import jax
 
 from plum_jax.hardware import collectives
+from plum_jax.hardware import hbm_traffic
 from plum_jax.hardware import hlo_text
 from plum_jax.hardware import matrix_products
 
@@ -43,8 +44,7 @@ class ProgramCosts:
     code_bytes: memory of the program itself.
     matrix_flops: FLOPs of matrix products, loops as often as they run.
     xla_flops: XLA's own count, elementwise work included, loops once.
-    hbm_bytes: bytes read from and written to HBM, loops as often as they run;
-      an operand that a fusion reads a slice of counts as a whole.
+    hbm_bytes: bytes read from and written to HBM; see `hbm_traffic`.
     xla_bytes: XLA's own count, on-chip memory included, loops once.
     collectives: what goes between chips.
     loops_without_count: loops that count once, since it is not known how often
@@ -153,30 +153,8 @@ def measure(compiled: jax.stages.Compiled) -> ProgramCosts:
       code_bytes=memory.generated_code_size_in_bytes,
       matrix_flops=matrix_products.count(program),
       xla_flops=int(xla.get('flops', 0)),
-      hbm_bytes=_hbm_bytes(program),
+      hbm_bytes=hbm_traffic.count(program),
       xla_bytes=int(xla.get('bytes accessed', 0)),
       collectives=tuple(collectives.find(program)),
       loops_without_count=tuple(program.loops_without_count()),
   )
-
-
-def _hbm_bytes(program: hlo_text.Program) -> int:
-  """Counts what each instruction that stands by itself reads and writes."""
-  total = 0
-  for name, one, times, fused in program.walk():
-    if fused or one.opcode in _FREE or one.opcode.endswith('-done'):
-      continue
-    here = program.computations[name]
-    read = [
-        array
-        for operand in one.operands
-        if operand in here
-        for array in here[operand].results
-    ]
-    # A start's result repeats its operand.
-    written = one.results
-    if one.opcode.endswith('-start'):
-      written = written[:1] if one.opcode == 'copy-start' else written[1:]
-    moved = (x.num_bytes for x in (*read, *written) if not x.on_chip)
-    total += times * sum(moved)
-  return total

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Eight CPU devices, rank promotion raises; see pyproject.toml for warnings."""
 
+import importlib.util
 import os
 
 # Before the first import of JAX: the number of devices is read once.
@@ -31,14 +32,19 @@ def pytest_sessionstart(session):
 
 
 def pytest_collection_modifyitems(config, items):
-  """Leaves out tests whose data is not here, and says so."""
-  if _SHARED_DATA.is_dir():
-    return
-  left_out = [item for item in items if item.get_closest_marker('shared_data')]
+  """Leaves out tests of what is not here, and says so."""
+  if not _SHARED_DATA.is_dir():
+    _leave_out(config, items, 'shared_data', f'{_SHARED_DATA} is not there')
+  if importlib.util.find_spec('t5x') is None:
+    _leave_out(config, items, 't5x', 'T5X is not installed (docs/t5x.md)')
+
+
+def _leave_out(config, items, marker, reason):
+  left_out = [item for item in items if item.get_closest_marker(marker)]
   if left_out:
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
-    print(f'{len(left_out)} tests left out: {_SHARED_DATA} is not there.')
+    print(f'{len(left_out)} tests left out: {reason}.')
 
 
 @pytest.fixture(scope='session')

@@ -1,14 +1,24 @@
 # Copyright 2026 The PLUM-JAX Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What is said when a checkpoint cannot be read or written."""
+"""What is said of checkpoints that cannot be read or written, and by whom."""
 
 from __future__ import annotations
+
+import logging
 
 from plum_jax.artifacts import errors
 from plum_jax.artifacts.errors import InputError
 
 _OWN = 'Delete this folder; training goes on from the checkpoint before it.'
 OTHERS = 'Get the checkpoint again, or correct the path.'
+
+
+class OnlyWarningsOfOrbax(logging.Filter):
+  """Drops what Orbax logs of every call, and of errors that it also raises."""
+
+  def filter(self, record: logging.LogRecord) -> bool:
+    """Says whether to log a record."""
+    return record.levelno == logging.WARNING or 'orbax' not in record.pathname
 
 
 def unreadable(error: Exception, where: object, fix: str = _OWN) -> InputError:

@@ -53,15 +53,7 @@ def _abstract(leaf: Any, saved_dtype: Any = None) -> jax.ShapeDtypeStruct:
   )
 
 
-class _OnlyWarningsOfOrbax(logging.Filter):
-  """Drops what Orbax logs of every call, and of errors that it also raises."""
-
-  def filter(self, record: logging.LogRecord) -> bool:
-    """Says whether to log a record."""
-    return record.levelno == logging.WARNING or 'orbax' not in record.pathname
-
-
-_ONLY_WARNINGS = _OnlyWarningsOfOrbax()
+_ONLY_WARNINGS = checkpoint_errors.OnlyWarningsOfOrbax()
 _STORAGE_ERRORS = (ValueError, OSError, KeyError, TypeError, RuntimeError)
 
 
@@ -125,6 +117,11 @@ class Checkpoints:
               max_to_keep=keep,
               enable_async_checkpointing=asynchronous,
               todelete_subdir=_DELETED,
+              # Processes meet under this name: two folders that are saved to at
+              # the same time must not share it.
+              multiprocessing_options=ocp.options.MultiprocessingOptions(
+                  barrier_sync_key_prefix=self._directory.name
+              ),
           ),
           item_handlers={
               _ARRAYS: ocp.StandardCheckpointHandler(),

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+import contextlib
+import dataclasses
 import hashlib
 import json
 import logging
@@ -16,6 +18,7 @@ from typing import Any
 
 from plum_jax.artifacts import atomic
 from plum_jax.artifacts import manifest as manifests
+from plum_jax.artifacts import processes
 from plum_jax.artifacts import progress
 from plum_jax.artifacts import reuse
 
@@ -41,6 +44,10 @@ def run(
   from another one's checkpoint. Within `reuse.from_runs`, a matching artifact
   of another run is taken over.
 
+  Of several processes, the first looks, decides and writes; all call `build`
+  with the same folders, and must leave all but what they make together to the
+  first.
+
   Args:
     name: the stage's name.
     directory: the artifact's folder.
@@ -55,7 +62,7 @@ def run(
     The manifest of the artifact that is now there.
 
   Raises:
-    InputError: an input is missing.
+    InputError: an input is missing; processes were not started alike.
   """
   directory = pathlib.Path(directory)
   wanted = manifests.Manifest(
@@ -66,29 +73,55 @@ def run(
       parameters=parameters,
       seed=seed,
   )
-  found = manifests.load(directory) if directory.exists() else None
-  if found is not None and wanted.made_the_same(found):
-    _LOGGER.info('%s: up to date, skipped (%s)', name, directory)
-    return found
+  processes.check_same(_short_hash(wanted), 'configurations or inputs')
   work = directory.parent / _WORK / f'{directory.name}-{_short_hash(wanted)}'
-  taken = reuse.take_over(wanted, directory)
-  if taken is not None:
-    shutil.rmtree(work, ignore_errors=True)
-    return taken
+  made = processes.first_decides(lambda: _find(wanted, directory, work))
+  if made is not None:
+    return manifests.Manifest(**made)
   begun = time.monotonic()
   _LOGGER.info('%s: started (%s)', name, directory)
-  directory.parent.mkdir(parents=True, exist_ok=True)
-  work.mkdir(parents=True, exist_ok=True)
-  with atomic.write_directory(directory) as temporary:
+  with _write_directory(directory) as temporary:
     build(temporary, work)
-    made = wanted.save(temporary)
-  shutil.rmtree(work)
+    processes.wait_for_all()
+    made = processes.first_decides(
+        lambda: dataclasses.asdict(wanted.save(temporary))
+    )
+  if processes.is_first():
+    shutil.rmtree(work)
+  processes.wait_for_all()
   _LOGGER.info(
       '%s: finished in %s',
       name,
       progress.format_seconds(time.monotonic() - begun),
   )
-  return made
+  return manifests.Manifest(**made)
+
+
+def _find(
+    wanted: manifests.Manifest, directory: pathlib.Path, work: pathlib.Path
+) -> dict[str, Any] | None:
+  """Returns the manifest of a matching artifact, or makes the work folder."""
+  found = manifests.load(directory) if directory.exists() else None
+  if found is not None and wanted.made_the_same(found):
+    _LOGGER.info('%s: up to date, skipped (%s)', wanted.stage, directory)
+    return dataclasses.asdict(found)
+  taken = reuse.take_over(wanted, directory)
+  if taken is not None:
+    shutil.rmtree(work, ignore_errors=True)
+    return dataclasses.asdict(taken)
+  work.mkdir(parents=True, exist_ok=True)
+  return None
+
+
+@contextlib.contextmanager
+def _write_directory(directory: pathlib.Path) -> Iterator[pathlib.Path]:
+  """Gives all processes the folder that the first puts into its place."""
+  if not processes.is_first():
+    yield pathlib.Path(processes.first_decides(str))
+    return
+  with atomic.write_directory(directory) as temporary:
+    processes.first_decides(lambda: str(temporary))
+    yield temporary
 
 
 def _short_hash(manifest: manifests.Manifest) -> str:

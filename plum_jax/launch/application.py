@@ -13,9 +13,11 @@ import sys
 
 from plum_jax.artifacts import atomic
 from plum_jax.artifacts import errors
+from plum_jax.artifacts import processes
 from plum_jax.launch import chatter
 from plum_jax.launch import command_line
 from plum_jax.launch import run_lock
+from plum_jax.launch import several_processes
 from plum_jax.launch.config import loading
 from plum_jax.launch.stage import Stage
 
@@ -58,14 +60,28 @@ def run_stages(
 
   def work() -> None:
     chatter.set_up_logging()
-    parsed = command_line.parse(arguments, program, description, stages)
+    job, rest = several_processes.parse(arguments)
+    parsed = command_line.parse(rest, program, description, stages)
+    if job is not None:
+      several_processes.check_stages(stages)
     configs = load_all(stages, parsed)
+    if job is not None:
+      several_processes.join(job)
     run_dir = run_directory(configs[0])
     with claim(run_dir):
       for stage, config in zip(stages, configs, strict=True):
         call(stage, config, run_dir)
 
-  sys.exit(exit_status(work))
+  status = 1
+  try:
+    status = exit_status(work)
+  except Exception as error:
+    if not processes.several():
+      raise
+    several_processes.leave(status, error)
+  if status and processes.several():
+    several_processes.leave(status)
+  sys.exit(status)
 
 
 def load_all(
@@ -110,9 +126,14 @@ def claim(run_dir: pathlib.Path) -> Iterator[None]:
   Raises:
     InputError: another launch is writing the run.
   """
-  with run_lock.hold(run_dir):
-    atomic.remove_leftovers(run_dir)
-    atomic.remove_leftovers(run_dir / _CONFIG)
+  with contextlib.ExitStack() as stack:
+
+    def take() -> None:
+      stack.enter_context(run_lock.hold(run_dir))
+      atomic.remove_leftovers(run_dir)
+      atomic.remove_leftovers(run_dir / _CONFIG)
+
+    processes.first_decides(take)
     yield
 
 
@@ -130,6 +151,8 @@ def call(stage: Stage, config: loading.Config, run_dir: pathlib.Path) -> None:
     raised = loading.original(error)
   if raised is not None:  # Out here, so that the look-alike leaves no trace.
     raise raised
+  if not processes.is_first():
+    return
   with atomic.write_file(run_dir / _CONFIG / f'{stage.name}.gin') as path:
     path.write_text(loading.operative_text(), encoding='utf-8')
 

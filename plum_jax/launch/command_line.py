@@ -74,7 +74,9 @@ def _parser(program: str, description: str) -> argparse.ArgumentParser:
       description=textwrap.dedent(description),
       epilog='--gin.NAME=VALUE sets a macro (see below), or a parameter by '
       'function.parameter,\nand wins over the files. Lists and text go in one '
-      "argument: --gin.NAME='[1, 2]'.",
+      "argument: --gin.NAME='[1, 2]'.\n\nSeveral processes (stage train): "
+      '--distributed, or --coordinator_address=HOST:PORT\n--num_processes=N '
+      '--process_id=I; see docs/several_hosts.md.',
       formatter_class=argparse.RawDescriptionHelpFormatter,
       add_help=False,
       allow_abbrev=False,

@@ -20,6 +20,7 @@ class Stage:
     description: one sentence for `--help`.
     reads: what it reads, below the run directory.
     writes: what it leaves there.
+    several_processes: whether several processes can run it together.
   """
 
   name: str
@@ -27,3 +28,4 @@ class Stage:
   description: str
   reads: tuple[str, ...]
   writes: tuple[str, ...]
+  several_processes: bool = False

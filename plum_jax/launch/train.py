@@ -11,6 +11,7 @@ STAGE = Stage(
     description='Trains the generator on a SeqIO task.',
     reads=('semantic_ids/', 'vocabulary/', 'tasks/'),
     writes=('training/',),
+    several_processes=True,
 )
 
 if __name__ == '__main__':

@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-import jax
 import numpy as np
 
+from plum_jax.artifacts import processes
 from plum_jax.data.evaluation_arrays import evaluation_arrays
 from plum_jax.decoding.constraint_index import build_constraint_index
 from plum_jax.decoding.constraint_index import ConstraintIndex
@@ -97,7 +97,7 @@ def make_validation(
     del step
     # The search runs on one device, on a copy of parameters that may lie on
     # many: validation is small.
-    trained = recommender.with_params(jax.device_get(params))
+    trained = recommender.with_params(processes.fetch(params))
     found = []
     for start in range(0, num_users, _BATCH_SIZE):
       rows = np.minimum(np.arange(start, start + _BATCH_SIZE), num_users - 1)

@@ -13,8 +13,10 @@ from typing import Any
 import jax
 
 from plum_jax.artifacts import checkpoints
+from plum_jax.artifacts import processes
 from plum_jax.artifacts import stage
 from plum_jax.data.input_pipeline import SeqioBatches
+from plum_jax.data.shared_batches import SharedBatches
 from plum_jax.data.task_description import describe
 from plum_jax.models import saved
 from plum_jax.models.saved import GenerativeModel
@@ -24,6 +26,7 @@ from plum_jax.stages.initial_parameters import InitialParameters
 from plum_jax.stages.initial_parameters import RANDOM
 from plum_jax.stages.initial_parameters import Source
 from plum_jax.stages.run_directory import RunDirectory
+from plum_jax.training import device_batches
 from plum_jax.training import loop
 from plum_jax.training.config import TrainConfig
 from plum_jax.training.protocols import MetricWriter
@@ -42,6 +45,10 @@ class Feed:
     converter: see `data.feature_converters.make`.
     batch_size: rows of a batch, over all devices.
     pack: whether to pack several examples into a row.
+    num_shards: shards that the data is read in; each gives its part of every
+      batch. Processes share them out, and read all of a shard: as many as
+      processes at least spares each the others' data. Another number is
+      another order of the data.
   """
 
   task: str
@@ -49,6 +56,7 @@ class Feed:
   converter: str
   batch_size: int
   pack: bool = True
+  num_shards: int = 1
 
 
 def run(
@@ -91,24 +99,15 @@ def run(
 
   def make(directory: pathlib.Path, work: pathlib.Path) -> None:
     logs = work / TENSORBOARD
+    first = processes.is_first()
     state = loop.train(
         model,
-        SeqioBatches(
-            feed.task,
-            'train',
-            feed.task_feature_lengths,
-            feed.batch_size // jax.process_count(),
-            config.seed,
-            feed.converter,
-            feed.pack,
-            shard_index=jax.process_index(),
-            num_shards=jax.process_count(),
-        ),
+        _batches(feed, config.seed, mesh),
         config,
         mesh=mesh,
         rules=axis_rules.preset(axis_rules_preset),
         work_directory=work,
-        writer=make_writer(str(logs)) if make_writer else None,
+        writer=make_writer(str(logs)) if make_writer and first else None,
         evaluate=make_validation(
             folders, model, feed, beam_size, max_validation_users
         ),
@@ -122,6 +121,8 @@ def run(
         params,
         {'model': saved.to_json(model), 'feed': dataclasses.asdict(feed)},
     )
+    if not first:
+      return
     shutil.copy(work / loop.METRICS, directory / loop.METRICS)
     if logs.exists():
       shutil.copytree(logs, directory / TENSORBOARD)
@@ -149,6 +150,26 @@ def run(
       },
       seed=config.seed,
   )
+
+
+def _batches(feed: Feed, seed: int, mesh: jax.sharding.Mesh) -> SharedBatches:
+  """Returns this process's rows of the global batches."""
+
+  def open_shard(index: int, batch_size: int) -> SeqioBatches:
+    return SeqioBatches(
+        feed.task,
+        'train',
+        feed.task_feature_lengths,
+        batch_size,
+        seed,
+        feed.converter,
+        feed.pack,
+        shard_index=index,
+        num_shards=feed.num_shards,
+    )
+
+  rows = device_batches.local_rows(mesh, feed.batch_size)
+  return SharedBatches(open_shard, feed.num_shards, feed.batch_size, rows)
 
 
 def load(run_dir: str) -> tuple[GenerativeModel, Any, Mapping[str, Any]]:

@@ -23,8 +23,8 @@ class TrainConfig:
     log_every: steps whose metrics are averaged into one line.
     checkpoint_every: steps between checkpoints. The last step has one too.
     checkpoint_every_seconds: a checkpoint as well after so many seconds
-      without one; None means never. For one process only: several would not
-      agree on the moment.
+      without one; None means never. Several processes look at the clock of
+      the first, every `log_every` steps.
     keep_checkpoints: how many of the latest checkpoints stay.
     evaluate_every: steps between evaluations; 0 means at the end alone.
     best_metric: name of an evaluation's scalar; the parameters with its best

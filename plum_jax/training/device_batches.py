@@ -44,10 +44,12 @@ class DeviceBatches:
     self._num_read = 0
     self._first: Mapping[str, np.ndarray] | None = self._read()
     self._local_shapes = _shapes(self._first)
+    pieces = meshes.num_batch_shards(mesh)
+    own = local_rows(mesh, pieces)
+    num_parts = pieces // (own.stop - own.start)
     self.shapes = {
         name: jax.ShapeDtypeStruct(
-            (*(size * jax.process_count() for size in shape[:1]), *shape[1:]),
-            dtype,
+            (*(size * num_parts for size in shape[:1]), *shape[1:]), dtype
         )
         for name, (shape, dtype) in self._local_shapes.items()
     }
@@ -71,7 +73,9 @@ class DeviceBatches:
     if jax.process_count() == 1:
       return jax.device_put(dict(batch), self._sharding)
     return {
-        name: jax.make_array_from_process_local_data(self._sharding, leaf)
+        name: jax.make_array_from_process_local_data(
+            self._sharding, leaf, self.shapes[name].shape
+        )
         for name, leaf in batch.items()
     }
 
@@ -90,6 +94,45 @@ class DeviceBatches:
           expected='an endless stream of batches',
           fix='Let it repeat the data.',
       ) from error
+
+
+def local_rows(mesh: jax.sharding.Mesh, batch_size: int) -> slice:
+  """Returns which rows of a global batch this process's devices take.
+
+  Args:
+    mesh: the mesh.
+    batch_size: rows of a global batch.
+
+  Raises:
+    InputError: the mesh does not divide the batch, or the rows of this process
+      do not follow each other.
+  """
+  pieces = meshes.num_batch_shards(mesh)
+  if batch_size % pieces:
+    raise InputError(
+        f'A batch of {batch_size} cannot be cut into {pieces} equal pieces.',
+        where=f'mesh {dict(mesh.shape)}',
+        expected='a multiple of data x fsdp',
+        fix=f'Choose a batch size that {pieces} divides.',
+    )
+  held = meshes.batch_sharding(mesh).addressable_devices_indices_map(
+      (batch_size,)
+  )
+  ranges = sorted(
+      {
+          index[0].indices(batch_size)[:2]
+          for index in held.values()
+          if index is not None
+      }
+  )
+  if any(a[1] != b[0] for a, b in zip(ranges, ranges[1:], strict=False)):
+    raise InputError(
+        "The rows of this process's devices do not follow each other.",
+        where=f'mesh {dict(mesh.shape)}',
+        expected='neighbouring devices in one process',
+        fix='Let data x fsdp be a multiple of the number of processes.',
+    )
+  return slice(ranges[0][0], ranges[-1][1])
 
 
 def _shapes(batch: Mapping[str, np.ndarray]) -> dict[str, Any]:

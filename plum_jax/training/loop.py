@@ -21,6 +21,7 @@ from jax.experimental import multihost_utils
 import numpy as np
 
 from plum_jax.artifacts import checkpoints
+from plum_jax.artifacts import processes
 from plum_jax.artifacts import progress
 from plum_jax.artifacts.errors import InputError
 from plum_jax.sharding import axis_rules
@@ -99,9 +100,10 @@ def train(
             work / CHECKPOINTS, keep=config.keep_checkpoints
         )
     )
-    first_step = saved.latest_step() or 0
+    # One process looks: a shared file system may tell each its own story.
+    first_step = processes.first_decides(saved.latest_step) or 0
     if first_step:
-      _restore_position(batches, saved, config)
+      _restore_position(batches, saved, first_step, config)
     stop_requested = stack.enter_context(_sigterm())
 
     # --- Data -----------------------------------------------------------------
@@ -116,7 +118,7 @@ def train(
 
     # --- State ----------------------------------------------------------------
     if first_step:
-      state = saved.restore(program.state_shapes).state
+      state = saved.restore(program.state_shapes, first_step).state
       _LOGGER.info('train: going on from the checkpoint of step %d', first_step)
     elif initial_params:
       state = program.init_from(initial_params(program.state_shapes.params))
@@ -143,7 +145,7 @@ def train(
       last = step == config.num_steps
       if evaluate and (last or _every(config.evaluate_every, step)):
         recorder.flush()
-        scalars = evaluate(state.params, step)
+        scalars = _agree(evaluate(state.params, step))
         recorder.write(step, scalars)
         best.consider(step, state.params, scalars)
       stop = stop_requested(step)
@@ -189,20 +191,16 @@ def _check_config(config: TrainConfig, evaluate: Evaluate | None) -> None:
         expected='a function evaluate that returns it',
         fix='Give train an evaluate function, or leave best_metric None.',
     )
-  if config.checkpoint_every_seconds and jax.process_count() > 1:
-    raise InputError(
-        'checkpoint_every_seconds is for a single process.',
-        where='TrainConfig.checkpoint_every_seconds',
-        expected=f'None, since there are {jax.process_count()} processes',
-        fix='Use checkpoint_every.',
-    )
 
 
 def _restore_position(
-    batches: Batches, saved: checkpoints.Checkpoints, config: TrainConfig
+    batches: Batches,
+    saved: checkpoints.Checkpoints,
+    step: int,
+    config: TrainConfig,
 ) -> None:
-  """Moves the input to where the last checkpoint left it."""
-  metadata = saved.restore_metadata()
+  """Moves the input to where a checkpoint left it."""
+  metadata = saved.restore_metadata(step)
   if metadata['seed'] != config.seed:
     raise InputError(
         f'The checkpoint was made with seed {metadata["seed"]}, not '
@@ -212,6 +210,13 @@ def _restore_position(
         fix='Use that seed, or another folder.',
     )
   batches.restore(metadata['position'])
+
+
+def _agree(scalars: Mapping[str, float]) -> Mapping[str, float]:
+  """Returns the first process's values: all must choose alike by them."""
+  return processes.first_decides(
+      lambda: {name: float(value) for name, value in scalars.items()}
+  )
 
 
 def _raise_if_failed(report: steps.Report) -> None:
@@ -329,7 +334,15 @@ class _Keeper:
     if _every(self._config.checkpoint_every, step):
       return True
     seconds = self._config.checkpoint_every_seconds
-    return seconds is not None and time.monotonic() - self._last_time >= seconds
+    if seconds is None:
+      return False
+    # Several processes must agree on the moment, which costs a message: they
+    # do so where the host waits for the devices anyway.
+    if processes.several() and not _every(self._config.log_every, step):
+      return False
+    return processes.first_decides(
+        lambda: time.monotonic() - self._last_time >= seconds
+    )
 
   def save(
       self, step: int, state: TrainState, position: Mapping[str, Any]

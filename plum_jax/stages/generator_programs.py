@@ -167,14 +167,7 @@ class GeneratorPrograms:
     targets = self.task_feature_lengths['targets']
     if self.converter == 'prefix':  # One sequence of both.
       return 0, inputs + targets
-    return (
-        (inputs, targets)
-        if self.converter == 'encoder_decoder'
-        else (
-            0,
-            targets,
-        )
-    )
+    return (inputs if self.converter == 'encoder_decoder' else 0), targets
 
   def _training_batch(self) -> dict[str, jax.ShapeDtypeStruct]:
     """Describes a batch as the converter makes it, packed."""

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 import functools
 from typing import Any
 
@@ -49,4 +49,14 @@ def _describe_call(function: Callable[..., Any]) -> dict[str, Any]:
   while isinstance(function, functools.partial):
     options = {**function.keywords, **options}
     function = function.func
-  return {'name': function.__qualname__, 'options': options}
+  return {
+      'name': function.__qualname__,
+      'options': {name: _value(option) for name, option in options.items()},
+  }
+
+
+def _value(option: Any) -> Any:
+  """Names an option that is no JSON value but says what it holds."""
+  if isinstance(option, Mapping):
+    return {name: _value(of_option) for name, of_option in option.items()}
+  return option.describe() if hasattr(option, 'describe') else option

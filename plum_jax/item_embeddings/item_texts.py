@@ -47,7 +47,7 @@ class TextMaker:
     >>> TextMaker(('title', 'year'), ()).texts(items).to_pylist()
     ['title: Heat. year: 1995', 'title: Alien', None]
     """
-    values = {name: _field_texts(items, name) for name in self.fields}
+    values = {name: field_texts(items, name) for name in self.fields}
     if self.pieces:
       return _fill_in(self.pieces, values)
     parts = [
@@ -152,8 +152,20 @@ def _fill_in(
   return pc.if_else(present, texts, pa.scalar(None, pa.string()))
 
 
-def _field_texts(items: pa.RecordBatch | pa.Table, name: str) -> pa.Array:
-  """Turns a column into strings, null where there is nothing."""
+def field_texts(items: pa.RecordBatch | pa.Table, name: str) -> pa.Array:
+  """Turns a column into strings.
+
+  Args:
+    items: with the column, of strings, numbers or lists (of lists) of strings.
+    name: the column's.
+
+  Returns:
+    string [num_items], null where there is nothing. Names of a list are joined
+    by commas, those of a path by `>`.
+
+  Raises:
+    InputError: the column is of a type that has no text.
+  """
   column = items.column(name)
   if isinstance(column, pa.ChunkedArray):
     column = column.combine_chunks()

@@ -9,6 +9,7 @@ import functools
 import os
 import pathlib
 import re
+from typing import Any
 
 import seqio
 import tensorflow as tf
@@ -55,18 +56,9 @@ def add_history_task(
     InputError: the name cannot be one; a folder is missing; the two are of
       different SID tables.
   """
-  if not re.fullmatch(r'\w+', dataset, re.ASCII):
-    raise InputError(
-        f'{dataset!r} cannot be part of a task name.',
-        where='dataset',
-        expected='letters, digits and underscores, such as movielens_100k',
-        fix='Rename it.',
-    )
-  # Before TensorFlow's first operation: later it is too late.
-  tensorflow_runtime.keep_off_accelerators()
   run_directory = pathlib.Path(run_directory)
-  vocabulary = SemanticIdVocabulary(run_directory / VOCABULARY_FOLDER)
-  _check_same_sid_table(run_directory, vocabulary)
+  vocabulary = open_vocabulary(run_directory)
+  check_same_sid_table(run_directory, vocabulary)
   steps: list[Preprocessor] = [
       functools.partial(
           preprocessors.sid_tokens,
@@ -76,13 +68,76 @@ def add_history_task(
   ]
   if any(features.values()):
     steps.append(seqio.preprocessors.append_eos)
-  name = f'plum_{dataset}_{stage}'
+  source = TfdsDirectorySource(run_directory / TASKS_FOLDER)
+  return add_task(stage, dataset, source, steps, vocabulary, features)
+
+
+def open_vocabulary(run_directory: pathlib.Path) -> SemanticIdVocabulary:
+  """Reads a run's vocabulary, and keeps TensorFlow off accelerators.
+
+  Raises:
+    InputError: there is none.
+  """
+  # Before TensorFlow's first operation: later it is too late.
+  tensorflow_runtime.keep_off_accelerators()
+  return SemanticIdVocabulary(run_directory / VOCABULARY_FOLDER)
+
+
+def end_of_sequence(vocabulary: SemanticIdVocabulary) -> int:
+  """Returns the token that ends a sequence; every text model has one."""
+  end = vocabulary.eos_id
+  assert end is not None
+  return end
+
+
+def task_name(stage: str, dataset: str) -> str:
+  """Returns `plum_<dataset>_<stage>`.
+
+  Raises:
+    InputError: the name cannot be one.
+  """
+  if not re.fullmatch(r'\w+', dataset, re.ASCII):
+    raise InputError(
+        f'{dataset!r} cannot be part of a task name.',
+        where='dataset',
+        expected='letters, digits and underscores, such as movielens_100k',
+        fix='Rename it.',
+    )
+  return f'plum_{dataset}_{stage}'
+
+
+def add_task(
+    stage: str,
+    dataset: str,
+    source: Any,
+    steps: Sequence[Preprocessor],
+    vocabulary: SemanticIdVocabulary,
+    features: Mapping[str, bool],
+) -> str:
+  """Registers `plum_<dataset>_<stage>`, in the place of an older one.
+
+  Args:
+    stage: the last part of the name.
+    dataset: the middle part.
+    source: a `seqio.DataSource` of the records.
+    steps: preprocessors, which make the features.
+    vocabulary: of the features.
+    features: those that are tokens, and whether they end with an
+      end-of-sequence token.
+
+  Returns:
+    The task's name.
+
+  Raises:
+    InputError: the name cannot be one.
+  """
+  name = task_name(stage, dataset)
   if name in seqio.TaskRegistry.names():
     seqio.TaskRegistry.remove(name)
   seqio.TaskRegistry.add(
       name,
-      source=TfdsDirectorySource(run_directory / TASKS_FOLDER),
-      preprocessors=steps,
+      source=source,
+      preprocessors=list(steps),
       output_features={
           feature: seqio.Feature(vocabulary, add_eos=add_eos)
           for feature, add_eos in features.items()
@@ -104,7 +159,7 @@ def wrong_option(
   )
 
 
-def _check_same_sid_table(
+def check_same_sid_table(
     run_directory: pathlib.Path, vocabulary: SemanticIdVocabulary
 ) -> None:
   """Refuses histories and a vocabulary of different SID tables."""

@@ -18,7 +18,8 @@ def describe(name: str) -> dict[str, Any]:
     name: of a registered task or mixture.
 
   Returns:
-    For a task its preprocessors with their options and its features; for a
+    For a task its source, where it says what that is, its preprocessors with
+    their options and its features; for a
     mixture its tasks with their rates.
   """
   provider = seqio.get_mixture_or_task(name)
@@ -33,8 +34,12 @@ def describe(name: str) -> dict[str, Any]:
             for task in provider.tasks
         },
     }
+  source = {}
+  if hasattr(provider.source, 'describe'):
+    source = {'source': provider.source.describe()}
   return {
       'name': name,
+      **source,
       'preprocessors': [_describe_call(f) for f in provider.preprocessors],
       'features': {
           feature: {'add_eos': value.add_eos}

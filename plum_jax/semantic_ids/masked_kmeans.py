@@ -35,8 +35,8 @@ _MUCH_LESS = 0.95
 # evenly used; more rounds lower it more than as many iterations do.
 _MOVED_SHARE = 8
 _TOWARDS_ITEM = 0.25
-_GROWN_ITERATIONS = 3
-IMPROVE_ITERATIONS = 7
+_GROWN_ITERATIONS = 2
+IMPROVE_ITERATIONS = 5
 
 
 class Clusters(NamedTuple):

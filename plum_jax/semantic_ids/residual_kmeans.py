@@ -39,7 +39,7 @@ class ResidualKmeansConfig:
 
   codebook_sizes: tuple[int, ...] = (256, 256, 256)
   split_rounds: int = 5
-  iterations: int = 100
+  iterations: int = 20
   max_items: int | None = None
   standardize: bool = True
 

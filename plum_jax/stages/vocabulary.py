@@ -4,18 +4,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from plum_jax.stages.run_directory import RunDirectory
 from plum_jax.vocabulary import build
 from plum_jax.vocabulary.layout import VocabularyLayout
+from plum_jax.vocabulary.numeric_features import NumericFeature
 
 
-def run(run_dir: str, base_model_file: str, text_vocab_size: int) -> None:
+def run(
+    run_dir: str,
+    base_model_file: str,
+    text_vocab_size: int,
+    numeric_features: Sequence[NumericFeature],
+    split: str,
+    split_options: Mapping[str, Any],
+) -> None:
   """Writes `vocabulary/` from `catalog/` and `semantic_ids/`.
 
   Args:
     run_dir: the run directory.
     base_model_file: a SentencePiece model to extend; trained if empty.
     text_vocab_size: the most pieces of a trained model.
+    numeric_features: numbers of interactions that get tokens.
+    split: `leave_one_out` or `by_time`, whose training windows they are read
+      from.
+    split_options: keyword arguments of the split; see `catalog.splits`.
 
   Raises:
     InputError: see `vocabulary.build.build`.
@@ -27,6 +42,9 @@ def run(run_dir: str, base_model_file: str, text_vocab_size: int) -> None:
       semantic_ids_directory=folders.semantic_ids,
       base_model_file=base_model_file,
       text_vocab_size=text_vocab_size,
+      numeric_features=numeric_features,
+      split=split,
+      split_options=split_options,
   )
 
 

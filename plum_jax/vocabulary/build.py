@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+import dataclasses
 import logging
 import os
 import pathlib
@@ -12,12 +13,14 @@ from typing import Any
 
 from plum_jax.artifacts import manifest as manifests
 from plum_jax.artifacts import stage
+from plum_jax.catalog import splits
 from plum_jax.catalog.catalog import Catalog
 from plum_jax.semantic_ids import lineage
 from plum_jax.semantic_ids import sid_table
 from plum_jax.semantic_ids.build import TABLE_FILE
 from plum_jax.vocabulary import catalog_text
 from plum_jax.vocabulary import layout
+from plum_jax.vocabulary import numeric_features as numbers
 from plum_jax.vocabulary import text_model
 
 T5_EXTRA_IDS = 100
@@ -37,8 +40,13 @@ def build(
     text_vocab_size: int = 8_000,
     extra_ids: int = T5_EXTRA_IDS,
     custom_tokens: Sequence[str] = (),
+    numeric_features: Sequence[numbers.NumericFeature] = (),
+    split: str = 'leave_one_out',
+    split_options: Mapping[str, Any] | None = None,
 ) -> manifests.Manifest:
-  """Writes `vocabulary.model` and `vocabulary.json`.
+  """Writes `vocabulary.model`, `vocabulary.json`, `numeric_features.json`.
+
+  The last is left out if there are no numeric features.
 
   A vocabulary stays when items are added to the SID table: its tokens are
   those of all versions, and generators depend on their numbers.
@@ -53,6 +61,11 @@ def build(
       small catalog gives fewer.
     extra_ids: number of T5's sentinels.
     custom_tokens: further pieces, after the SID tokens.
+    numeric_features: numbers of interactions whose buckets get tokens, after
+      the custom tokens.
+    split: `leave_one_out` or `by_time`: its training windows say where the
+      buckets end.
+    split_options: keyword arguments of the split's function.
 
   Returns:
     The manifest of the vocabulary that is now there.
@@ -65,7 +78,7 @@ def build(
   inputs = {'semantic_ids': table_file}
   if base_model_file:
     inputs['base_model'] = pathlib.Path(base_model_file)
-  else:
+  if numeric_features or not base_model_file:
     inputs['catalog'] = catalog_directory
 
   def make(folder: pathlib.Path, work: pathlib.Path) -> None:
@@ -77,11 +90,20 @@ def build(
       base = text_model.train(
           catalog_text.sentences(items, _MAX_ITEMS), text_vocab_size
       )
+    buckets = ()
+    if numeric_features:
+      histories = Catalog.load(catalog_directory).histories
+      windows = splits.make_split(histories, split, split_options)
+      buckets = numbers.fit(numeric_features, histories, windows)
+      numbers.save(folder, buckets)
     made = layout.VocabularyLayout(
         base_size=text_model.num_pieces(base),
         extra_ids=extra_ids,
         level_sizes=tuple(sid_table.load(table_file).level_sizes),
-        custom_tokens=tuple(custom_tokens),
+        custom_tokens=(
+            *custom_tokens,
+            *(token for of_feature in buckets for token in of_feature.tokens),
+        ),
         sid_table_hash=manifests.content_hash(table_file),
     )
     write(folder, base, made)
@@ -98,6 +120,12 @@ def build(
       'extra_ids': extra_ids,
       'custom_tokens': list(custom_tokens),
   }
+  if numeric_features:
+    parameters |= {
+        'numeric_features': [dataclasses.asdict(f) for f in numeric_features],
+        'split': split,
+        'split_options': dict(split_options or {}),
+    }
   kept = _of_earlier_version(
       pathlib.Path(directory),
       semantic_ids_directory,

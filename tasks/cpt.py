@@ -16,6 +16,7 @@ import pathlib
 from plum_jax.artifacts.errors import InputError
 from plum_jax.catalog.catalog import Catalog
 from plum_jax.data import behaviour as behaviour_windows
+from plum_jax.data import general_text
 from plum_jax.data import item_text_tokens
 from plum_jax.data import metadata as item_sentences
 from plum_jax.data import mixing
@@ -30,6 +31,7 @@ from plum_jax.vocabulary import layout
 from plum_jax.vocabulary import numeric_features
 
 CATALOG_FOLDER = 'catalog'
+GENERAL_TEXT_FOLDER = 'general_text'
 # {noun} is a word for an item, {field} a text field of the catalog.
 PHRASINGS: Mapping[str, tuple[str, ...]] = {
     'sid_to_text': (
@@ -177,7 +179,7 @@ def text(
     dataset: str,
     run_directory: str | os.PathLike[str],
     *,
-    files: Sequence[str],
+    files: Sequence[str] = (),
     validation_files: Sequence[str] = (),
 ) -> str:
   """Registers `plum_<dataset>_cpt_text`: any text, a paragraph a line.
@@ -186,8 +188,9 @@ def text(
 
   Args:
     dataset: names the catalog in the task's name.
-    run_directory: with the artifact `vocabulary`.
-    files: text files in UTF-8, or patterns of their names.
+    run_directory: with the artifact `vocabulary`; and `general_text`, if no
+      files are named.
+    files: text files in UTF-8, or patterns of their names, in its place.
     validation_files: the same for the split `validation`.
 
   Returns:
@@ -196,7 +199,12 @@ def text(
   Raises:
     InputError: the vocabulary or a file is missing.
   """
-  vocabulary = registration.open_vocabulary(pathlib.Path(run_directory))
+  run = pathlib.Path(run_directory)
+  vocabulary = registration.open_vocabulary(run)
+  if not files:
+    folder = run / GENERAL_TEXT_FOLDER
+    files = [str(folder / general_text.TRAIN_FILE)]
+    validation_files = [str(folder / general_text.VALIDATION_FILE)]
   source = text_lines.TextFiles(files, validation_files)
   return registration.add_task(
       'cpt_text',

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 import dataclasses
 import pathlib
 
@@ -13,6 +13,7 @@ from plum_jax.artifacts.errors import InputError
 from plum_jax.launch import application
 from plum_jax.launch import command_line
 from plum_jax.launch import pipeline
+from plum_jax.launch import study_order
 from plum_jax.launch.config import loading
 from plum_jax.launch.config import statements
 from plum_jax.launch.stage import Stage
@@ -34,6 +35,9 @@ _DESCRIPTION = f"""\
     --reuse=RUN_DIR,...          other runs whose artifacts are taken over where
                                  they match
     --gin_file, --gin.NAME       as below, for all experiments after their files
+
+  An experiment with INITIAL_CHECKPOINT_PATH = 'study:<experiment>' starts from
+  what that one trained with the same seed, which runs before it.
 
   Runs lie in RUN_DIR/<experiment>/seed_<n>; RUN_DIR gets study.json, study.csv
   and study.html.
@@ -124,6 +128,7 @@ def parse(argv: Sequence[str], stages: Sequence[Stage]) -> Study:
   _refuse_twice('--experiments', listed, tuple(experiments.values()))
   seeds = _seeds(flags.seeds)
   directory = _directory(experiments, arguments, stages[0])
+  initial = study_order.initial_experiments(experiments, arguments, stages)
   return Study(
       directory=directory,
       experiments=tuple(experiments.values()),
@@ -132,9 +137,9 @@ def parse(argv: Sequence[str], stages: Sequence[Stage]) -> Study:
       metrics=tuple(_names('--metrics', flags.metrics, METRICS)),
       reused=_reused(flags.reuse),
       runs=tuple(
-          _planned(path, name, seed, directory, arguments)
+          _planned(path, experiments[path], seed, directory, arguments, initial)
           for seed in seeds
-          for path, name in experiments.items()
+          for path in study_order.in_order(experiments, initial)
       ),
   )
 
@@ -145,10 +150,14 @@ def _planned(
     seed: int,
     study_directory: pathlib.Path,
     arguments: loading.Arguments,
+    initial: Mapping[str, str],
 ) -> PlannedRun:
   """Adds to the arguments what makes a run this one."""
   directory = study_directory / name / f'seed_{seed}'
   own = [f'RUN_DIR={str(directory)!r}', f'SEED={seed}']
+  if name in initial:
+    path_of_initial = study_directory / initial[name] / f'seed_{seed}'
+    own.append(f'{study_order.INITIAL}={str(path_of_initial)!r}')
   return PlannedRun(
       name,
       seed,

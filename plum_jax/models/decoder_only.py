@@ -31,12 +31,15 @@ class DecoderOnlyModel:
     z_loss: see `losses.token_cross_entropy`.
     inputs_bidirectional_attention: whether the tokens that
       `decoder_causal_attention` marks see each other in both directions.
+    loss_tokens: the loss is on targets from the first of these tokens up to,
+      not including, the second, such as the SID tokens; None is all of them.
   """
 
   config: TransformerConfig
   label_smoothing: float = 0.0
   z_loss: float = 0.0
   inputs_bidirectional_attention: bool = False
+  loss_tokens: tuple[int, int] | None = None
 
   @property
   def network(self) -> DecoderOnly:
@@ -80,10 +83,20 @@ class DecoderOnlyModel:
     return losses.weighted_sums(
         cast(jax.Array, logits),
         batch['decoder_target_tokens'],
-        batch.get('decoder_loss_weights'),
+        self._weights(batch),
         label_smoothing=self.label_smoothing,
         z_loss=self.z_loss,
     )
+
+  def _weights(self, batch: Batch) -> jax.Array | None:
+    """Returns the weight of each target's loss; None is the default."""
+    weights = batch.get('decoder_loss_weights')
+    if self.loss_tokens is None:
+      return weights
+    targets = batch['decoder_target_tokens']
+    first, end = self.loss_tokens
+    counted = (targets >= first) & (targets < end)
+    return counted if weights is None else counted * weights
 
   def prefill(self, params: Any, batch: Batch) -> generation.Prompt:
     """Runs each prompt through the network, once a user.

@@ -50,6 +50,8 @@ def from_json(values: Mapping[str, Any]) -> GenerativeModel:
   """
   try:
     values = dict(values)
+    if values.get('loss_tokens') is not None:
+      values['loss_tokens'] = tuple(values['loss_tokens'])
     model_class, config_class = _KINDS[values.pop('kind')]
     config = dict(values.pop('config'))
     config['mlp_activations'] = tuple(config['mlp_activations'])

@@ -56,6 +56,11 @@ class RunDirectory:
     return self._folder('training')
 
   @property
+  def general_text(self) -> pathlib.Path:
+    """Text for a language model."""
+    return self._folder('general_text')
+
+  @property
   def hugging_face(self) -> pathlib.Path:
     """The generator as `transformers` loads it."""
     return self._folder('hugging_face')

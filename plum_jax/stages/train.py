@@ -68,6 +68,7 @@ def run(
     axis_rules_preset: str,
     beam_size: int,
     max_validation_users: int,
+    validation_task: str = '',
     make_writer: Callable[[str], MetricWriter] | None = None,
     initial: InitialParameters = RANDOM,
 ) -> None:
@@ -86,6 +87,7 @@ def run(
     beam_size: beams of the search that validation recall is measured with.
     max_validation_users: how many users of the split `validation` are looked
       at; 0 means that nothing is measured there.
+    validation_task: the task of whose split that is; empty for that of `feed`.
     make_writer: called with a folder; returns a writer for TensorBoard.
     initial: the checkpoint to start from. A run that goes on from a checkpoint
       of its own, which is of this very configuration, does not read it again.
@@ -96,6 +98,9 @@ def run(
   """
   folders = RunDirectory(run_dir)
   source = Source(initial)
+  validated = feed
+  if validation_task:
+    validated = dataclasses.replace(feed, task=validation_task)
 
   def make(directory: pathlib.Path, work: pathlib.Path) -> None:
     logs = work / TENSORBOARD
@@ -109,7 +114,7 @@ def run(
         work_directory=work,
         writer=make_writer(str(logs)) if make_writer and first else None,
         evaluate=make_validation(
-            folders, model, feed, beam_size, max_validation_users
+            folders, model, validated, beam_size, max_validation_users
         ),
         initial_params=source.reader(folders, model, config.seed),
     )
@@ -146,6 +151,7 @@ def run(
           'schedule': type(config.optimizer.schedule).__name__,
           'beam_size': beam_size,
           'max_validation_users': max_validation_users,
+          'validation_task': describe(validated.task),
           **({'initial_checkpoint': source.describe()} if initial.path else {}),
       },
       seed=config.seed,

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from plum_jax.data import general_text
 from plum_jax.stages.run_directory import RunDirectory
 from plum_jax.vocabulary import build
 from plum_jax.vocabulary.layout import VocabularyLayout
@@ -17,6 +18,7 @@ def run(
     run_dir: str,
     base_model_file: str,
     text_vocab_size: int,
+    with_general_text: bool,
     numeric_features: Sequence[NumericFeature],
     split: str,
     split_options: Mapping[str, Any],
@@ -27,6 +29,7 @@ def run(
     run_dir: the run directory.
     base_model_file: a SentencePiece model to extend; trained if empty.
     text_vocab_size: the most pieces of a trained model.
+    with_general_text: whether a model is trained on `general_text/`, too.
     numeric_features: numbers of interactions that get tokens.
     split: `leave_one_out` or `by_time`, whose training windows they are read
       from.
@@ -36,16 +39,31 @@ def run(
     InputError: see `vocabulary.build.build`.
   """
   folders = RunDirectory(run_dir)
+  general = folders.general_text / general_text.TRAIN_FILE
   build.build(
       folders.vocabulary,
       catalog_directory=folders.catalog,
       semantic_ids_directory=folders.semantic_ids,
       base_model_file=base_model_file,
       text_vocab_size=text_vocab_size,
+      general_text=general if with_general_text else '',
       numeric_features=numeric_features,
       split=split,
       split_options=split_options,
   )
+
+
+def sid_token_range(run_dir: str) -> tuple[int, int]:
+  """Returns the first SID token of the run's vocabulary, and one past the last.
+
+  Args:
+    run_dir: the run directory, with `vocabulary/`.
+
+  Raises:
+    InputError: there is no vocabulary yet.
+  """
+  tokens = VocabularyLayout.load(RunDirectory(run_dir).vocabulary).sid_tokens
+  return tokens.first_id, tokens.end_id
 
 
 def padded_vocab_size(run_dir: str) -> int:

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 import dataclasses
+import itertools
 import logging
 import os
 import pathlib
@@ -40,6 +41,7 @@ def build(
     text_vocab_size: int = 8_000,
     extra_ids: int = T5_EXTRA_IDS,
     custom_tokens: Sequence[str] = (),
+    general_text: str | os.PathLike[str] = '',
     numeric_features: Sequence[numbers.NumericFeature] = (),
     split: str = 'leave_one_out',
     split_options: Mapping[str, Any] | None = None,
@@ -61,6 +63,8 @@ def build(
       small catalog gives fewer.
     extra_ids: number of T5's sentinels.
     custom_tokens: further pieces, after the SID tokens.
+    general_text: a file of further text, a sentence a line, that a text model
+      is trained on.
     numeric_features: numbers of interactions whose buckets get tokens, after
       the custom tokens.
     split: `leave_one_out` or `by_time`: its training windows say where the
@@ -81,15 +85,20 @@ def build(
   if numeric_features or not base_model_file:
     inputs['catalog'] = catalog_directory
 
+  if general_text:
+    inputs['general_text'] = pathlib.Path(general_text)
+
   def make(folder: pathlib.Path, work: pathlib.Path) -> None:
     del work
     if base_model_file:
       base = text_model.read(base_model_file)
     else:
       items = Catalog.load(catalog_directory).items
-      base = text_model.train(
-          catalog_text.sentences(items, _MAX_ITEMS), text_vocab_size
+      sentences = itertools.chain(
+          catalog_text.sentences(items, _MAX_ITEMS),
+          _lines(general_text),
       )
+      base = text_model.train(sentences, text_vocab_size)
     buckets = ()
     if numeric_features:
       histories = Catalog.load(catalog_directory).histories
@@ -137,6 +146,14 @@ def build(
   return stage.run(
       'vocabulary', directory, make, inputs=inputs, parameters=parameters
   )
+
+
+def _lines(path: str | os.PathLike[str]) -> Iterator[str]:
+  if not path:
+    return
+  with open(path, encoding='utf-8') as file:
+    for line in file:
+      yield line.rstrip('\n')
 
 
 def _of_earlier_version(

@@ -60,8 +60,9 @@ def behaviour(
     opening: str = 'wh =',
     separator: str = '||',
     max_field_tokens: int = 16,
+    name: str = 'cpt_behaviour',
 ) -> str:
-  """Registers `plum_<dataset>_cpt_behaviour`: histories as text with SIDs.
+  """Registers `plum_<dataset>_<name>`: histories as text with SIDs.
 
   Args:
     dataset: names the catalog in the task's name.
@@ -73,6 +74,7 @@ def behaviour(
     opening: text before the first item.
     separator: text before the item to be predicted.
     max_field_tokens: longer texts are cut.
+    name: the last part of the task's name.
 
   Returns:
     The task's name.
@@ -95,7 +97,7 @@ def behaviour(
       numbers=[_number(folder, vocabulary.layout, name) for name in numbers],
   )
   return registration.add_task(
-      'cpt_behaviour',
+      name,
       dataset,
       TfdsDirectorySource(run / registration.TASKS_FOLDER),
       [functools.partial(behaviour_windows.behaviour_windows, schema=schema)],

@@ -76,6 +76,11 @@ class RunDirectory:
     return self._folder('evaluation')
 
   @property
+  def cpt_report(self) -> pathlib.Path:
+    """What continued pre-training has taught the generator."""
+    return self._folder('cpt_report')
+
+  @property
   def semantic_id_report(self) -> pathlib.Path:
     """What the quality of the Semantic IDs is, for programs and for people."""
     return self._folder('semantic_id_report')

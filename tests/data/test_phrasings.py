@@ -17,9 +17,7 @@ _PLACES = ('sid', 'sid_prefix', 'title')
 def model_file(tmp_path_factory):
   path = tmp_path_factory.mktemp('model') / 'text.model'
   base = text_model.train(_TEXT, 200)
-  path.write_bytes(
-      text_model.extend(base, extra_ids=0, level_sizes=(3, 2))
-  )
+  path.write_bytes(text_model.extend(base, extra_ids=0, level_sizes=(3, 2)))
   return path
 
 

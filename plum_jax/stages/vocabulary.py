@@ -18,10 +18,10 @@ def run(
     run_dir: str,
     base_model_file: str,
     text_vocab_size: int,
-    with_general_text: bool,
-    numeric_features: Sequence[NumericFeature],
-    split: str,
-    split_options: Mapping[str, Any],
+    with_general_text: bool = False,
+    numeric_features: Sequence[NumericFeature] = (),
+    split: str = 'leave_one_out',
+    split_options: Mapping[str, Any] | None = None,
 ) -> None:
   """Writes `vocabulary/` from `catalog/` and `semantic_ids/`.
 

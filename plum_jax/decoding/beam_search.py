@@ -1,6 +1,6 @@
 # Copyright 2026 The PLUM-JAX Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Beam search over the trie of valid Semantic IDs."""
+"""Search over the trie of valid Semantic IDs, level by level."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from plum_jax.decoding.candidates import Candidates
 from plum_jax.decoding.constraint_index import ConstraintIndex
 from plum_jax.decoding.constraint_index import count_excluded
 from plum_jax.decoding.constraint_index import NO_ITEM
 from plum_jax.decoding.constraint_index import sorted_ranks
 from plum_jax.decoding.constraint_index import TrieLevel
+from plum_jax.decoding.strategies import BeamSearch
+from plum_jax.decoding.strategies import Strategy
 
 State = Any
 # (token ids int32 [batch, beam], state with leaves [batch, beam, ...]) ->
@@ -47,14 +50,16 @@ def beam_search(
     index: ConstraintIndex,
     beam_size: int,
     excluded_item_ids: jax.Array | None = None,
+    strategy: Strategy = BeamSearch(),
+    user_seeds: jax.Array | None = None,
 ) -> BeamSearchResult:
-  """Finds the items whose SIDs are most probable.
+  """Finds the items whose SIDs are most probable, or other probable ones.
 
   At each level a beam is extended by the tokens that lead to an item, and by no
   other, so every result is an item, and no item comes twice. The score of an
   item is the sum of its tokens' log-probabilities as the model gives them; the
-  mask does not change them. With a beam as wide as the widest level the search
-  is exhaustive.
+  mask does not change them. By default the most probable prefixes are kept:
+  with a beam as wide as the widest level the search is then exhaustive.
 
   The number of beams at a level is min(beam_size, prefixes of that length), so
   narrow levels cost little, and `beam_size` may exceed a codebook's size.
@@ -69,12 +74,15 @@ def beam_search(
     excluded_item_ids: int32 [batch, num_excluded], item numbers that must not
       be returned, padded with `NO_ITEM`. Prefixes that only lead to excluded
       items are not followed.
+    strategy: which prefixes are kept.
+    user_seeds: uint32 [batch], a number for each user, on which the user's
+      random draws depend; needed if the strategy draws.
 
   Returns:
-    The items.
+    The items, by falling score.
 
   Raises:
-    ValueError: `beam_size` is less than 1.
+    ValueError: `beam_size` is less than 1, or seeds are missing.
   """
   if beam_size < 1:
     raise ValueError(f'beam_size must be at least 1, got {beam_size}.')
@@ -90,16 +98,18 @@ def beam_search(
   exists = jnp.ones_like(children, bool)
   scores = jnp.zeros((batch_size, 1), jnp.float32)
   log_probs = first_log_probs[:, None, :]
+  carry = strategy.start(batch_size, user_seeds)
   for depth, level in enumerate(index.levels):
     width = min(beam_size, level.num_nodes)
     exists = exists & ~_only_excluded(level, children, excluded)
-    scores, nodes, parents = _extend(
-        scores, log_probs, level, children, exists, width
-    )
+    candidates = _candidates(scores, log_probs, level, children, exists)
+    scores, chosen, carry = strategy.choose(carry, candidates, width, depth)
+    nodes = candidates.take(children, chosen)
+    parents = chosen // candidates.num_branches
     if depth + 1 == index.num_levels:
       break
     tokens = jnp.take(level.token_ids, nodes)
-    state = _reorder(state, parents)
+    state = reorder(state, parents)
     log_probs, state = step_fn(tokens, state)
     children, exists = _children(level, nodes)
   return _result(scores, jnp.take(index.item_ids, nodes), beam_size)
@@ -136,15 +146,14 @@ def _children(
   return jnp.minimum(children, end - 1), children < end
 
 
-def _extend(
+def _candidates(
     scores: jax.Array,
     log_probs: jax.Array,
     level: TrieLevel,
     children: jax.Array,
     exists: jax.Array,
-    width: int,
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-  """Keeps the best children over all beams.
+) -> Candidates:
+  """Scores the children of all beams.
 
   Args:
     scores: float32 [batch, beam].
@@ -152,33 +161,21 @@ def _extend(
     level: the children's level.
     children: int32 [batch, beam, branch], nodes.
     exists: bool [batch, beam, branch].
-    width: how many to keep.
 
   Returns:
-    Scores float32, nodes int32 and parents (beam numbers) int32, all [batch,
-    width], best first. Where fewer children exist than `width`, scores are -inf
-    and the nodes any.
+    The children; they are at least as many as beams are kept of the level,
+    since each beam has a child, or all of its nodes are among them.
   """
-  batch_size, num_beams, num_branches = children.shape
   tokens = jnp.take(level.token_ids, children)
   gained = jnp.take_along_axis(log_probs, tokens, axis=-1).astype(jnp.float32)
   candidates = scores[:, :, None] + gained
   # A NaN would win every comparison; it is no reason to return an item.
   usable = exists & ~jnp.isnan(candidates)
   candidates = jnp.where(usable, candidates, -jnp.inf)
-  candidates = candidates.reshape(batch_size, num_beams * num_branches)
-  missing = width - candidates.shape[1]
-  if missing > 0:
-    candidates = jnp.pad(
-        candidates, ((0, 0), (0, missing)), constant_values=-jnp.inf
-    )
-  new_scores, chosen = jax.lax.top_k(candidates, width)
-  chosen = jnp.minimum(chosen, num_beams * num_branches - 1)
-  nodes = jnp.take_along_axis(children.reshape(batch_size, -1), chosen, axis=-1)
-  return new_scores, nodes, chosen // num_branches
+  return Candidates(candidates, gained, tokens)
 
 
-def _reorder(state: State, parents: jax.Array) -> State:
+def reorder(state: State, parents: jax.Array) -> State:
   """Gives each new beam the state of its parent; leaves [batch, beam, ...]."""
 
   def gather(leaf):
@@ -193,7 +190,9 @@ def _reorder(state: State, parents: jax.Array) -> State:
 def _result(
     scores: jax.Array, item_ids: jax.Array, beam_size: int
 ) -> BeamSearchResult:
-  """Marks what is no item and pads to `beam_size`."""
+  """Sorts by score, marks what is no item and pads to `beam_size`."""
+  scores, order = jax.lax.top_k(scores, scores.shape[1])
+  item_ids = jnp.take_along_axis(item_ids, order, axis=1)
   missing = ((0, 0), (0, beam_size - scores.shape[1]))
   scores = jnp.pad(scores, missing, constant_values=-jnp.inf)
   item_ids = jnp.pad(item_ids, missing, constant_values=NO_ITEM)

@@ -13,6 +13,8 @@ import jax.numpy as jnp
 
 from plum_jax.decoding.beam_search import BeamSearchResult
 from plum_jax.decoding.constraint_index import ConstraintIndex
+from plum_jax.decoding.strategies import BeamSearch
+from plum_jax.decoding.strategies import Strategy
 from plum_jax.models import generation
 from plum_jax.models import losses
 from plum_jax.networks.config import TransformerConfig
@@ -126,28 +128,20 @@ class DecoderOnlyModel:
     )
     return generation.Prompt(logits, cache, prefix_mask)
 
-  def search(
-      self,
-      params: Any,
-      prompt: generation.Prompt,
-      index: ConstraintIndex,
-      beam_size: int,
-      excluded_item_ids: jax.Array | None = None,
-  ) -> BeamSearchResult:
-    """Generates the most probable items after prompts that were computed.
+  def continuation(
+      self, params: Any, prompt: generation.Prompt
+  ) -> generation.Continuation:
+    """Goes on from prompts that were computed.
 
     Args:
       params: the collection `params`.
       prompt: what `prefill` returned.
-      index: the valid SIDs.
-      beam_size: see `decoding.beam_search`.
-      excluded_item_ids: see `decoding.beam_search`.
 
     Returns:
-      The items.
+      What searches and scores are made with.
     """
     shared = {'params': params, 'prefix_cache': prompt.cache}
-    return generation.search(
+    return generation.Continuation(
         prompt.logits,
         lambda room: self._apply({'params': params}, room, room, decode=True)[
             1
@@ -159,9 +153,39 @@ class DecoderOnlyModel:
             decode=True,
             prefix_mask=prompt.mask,
         ),
+    )
+
+  def search(
+      self,
+      params: Any,
+      prompt: generation.Prompt,
+      index: ConstraintIndex,
+      beam_size: int,
+      excluded_item_ids: jax.Array | None = None,
+      strategy: Strategy = BeamSearch(),
+      user_seeds: jax.Array | None = None,
+  ) -> BeamSearchResult:
+    """Generates the most probable items after prompts that were computed.
+
+    Args:
+      params: the collection `params`.
+      prompt: what `prefill` returned.
+      index: the valid SIDs.
+      beam_size: see `decoding.beam_search`.
+      excluded_item_ids: see `decoding.beam_search`.
+      strategy: see `decoding.beam_search`.
+      user_seeds: see `decoding.beam_search`.
+
+    Returns:
+      The items.
+    """
+    return generation.search(
+        self.continuation(params, prompt),
         index,
         beam_size,
         excluded_item_ids,
+        strategy,
+        user_seeds,
     )
 
   def recommend(
@@ -171,6 +195,8 @@ class DecoderOnlyModel:
       index: ConstraintIndex,
       beam_size: int,
       excluded_item_ids: jax.Array | None = None,
+      strategy: Strategy = BeamSearch(),
+      user_seeds: jax.Array | None = None,
   ) -> BeamSearchResult:
     """Generates the most probable items after each prompt.
 
@@ -183,12 +209,22 @@ class DecoderOnlyModel:
       index: the valid SIDs.
       beam_size: see `decoding.beam_search`.
       excluded_item_ids: see `decoding.beam_search`.
+      strategy: see `decoding.beam_search`.
+      user_seeds: see `decoding.beam_search`.
 
     Returns:
       The items.
     """
     prompt = self.prefill(params, batch)
-    return self.search(params, prompt, index, beam_size, excluded_item_ids)
+    return self.search(
+        params,
+        prompt,
+        index,
+        beam_size,
+        excluded_item_ids,
+        strategy,
+        user_seeds,
+    )
 
   def _apply(self, variables, tokens, targets, **kwargs):
     logits, changed = self.network.apply(

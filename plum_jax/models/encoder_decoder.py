@@ -13,6 +13,8 @@ import jax.numpy as jnp
 
 from plum_jax.decoding.beam_search import BeamSearchResult
 from plum_jax.decoding.constraint_index import ConstraintIndex
+from plum_jax.decoding.strategies import BeamSearch
+from plum_jax.decoding.strategies import Strategy
 from plum_jax.models import generation
 from plum_jax.models import losses
 from plum_jax.networks.config import T5Config
@@ -112,25 +114,17 @@ class EncoderDecoderModel:
     )
     return generation.Prompt(logits, cache, inputs > 0)
 
-  def search(
-      self,
-      params: Any,
-      prompt: generation.Prompt,
-      index: ConstraintIndex,
-      beam_size: int,
-      excluded_item_ids: jax.Array | None = None,
-  ) -> BeamSearchResult:
-    """Generates the most probable items for inputs that were encoded.
+  def continuation(
+      self, params: Any, prompt: generation.Prompt
+  ) -> generation.Continuation:
+    """Goes on from inputs that were encoded.
 
     Args:
       params: the collection `params`.
       prompt: what `prefill` returned.
-      index: the valid SIDs.
-      beam_size: see `decoding.beam_search`.
-      excluded_item_ids: see `decoding.beam_search`.
 
     Returns:
-      The items.
+      What searches and scores are made with.
     """
     # Of the inputs only the mask is read, and of the encoder's output the
     # length: its keys and values are in the cache.
@@ -138,7 +132,7 @@ class EncoderDecoderModel:
     encoded = jnp.zeros((*inputs.shape, self.config.emb_dim), self.config.dtype)
     start = jnp.zeros((inputs.shape[0], 1), bool)
     shared = {'params': params, 'prefix_cache': prompt.cache}
-    return generation.search(
+    return generation.Continuation(
         prompt.logits,
         lambda room: self._decode(
             {'params': params}, encoded, inputs, room, room, decode=True
@@ -152,9 +146,39 @@ class EncoderDecoderModel:
             decode=True,
             prefix_mask=~start,
         ),
+    )
+
+  def search(
+      self,
+      params: Any,
+      prompt: generation.Prompt,
+      index: ConstraintIndex,
+      beam_size: int,
+      excluded_item_ids: jax.Array | None = None,
+      strategy: Strategy = BeamSearch(),
+      user_seeds: jax.Array | None = None,
+  ) -> BeamSearchResult:
+    """Generates the most probable items for inputs that were encoded.
+
+    Args:
+      params: the collection `params`.
+      prompt: what `prefill` returned.
+      index: the valid SIDs.
+      beam_size: see `decoding.beam_search`.
+      excluded_item_ids: see `decoding.beam_search`.
+      strategy: see `decoding.beam_search`.
+      user_seeds: see `decoding.beam_search`.
+
+    Returns:
+      The items.
+    """
+    return generation.search(
+        self.continuation(params, prompt),
         index,
         beam_size,
         excluded_item_ids,
+        strategy,
+        user_seeds,
     )
 
   def recommend(
@@ -164,6 +188,8 @@ class EncoderDecoderModel:
       index: ConstraintIndex,
       beam_size: int,
       excluded_item_ids: jax.Array | None = None,
+      strategy: Strategy = BeamSearch(),
+      user_seeds: jax.Array | None = None,
   ) -> BeamSearchResult:
     """Generates the most probable items for each input.
 
@@ -176,12 +202,22 @@ class EncoderDecoderModel:
       index: the valid SIDs.
       beam_size: see `decoding.beam_search`.
       excluded_item_ids: see `decoding.beam_search`.
+      strategy: see `decoding.beam_search`.
+      user_seeds: see `decoding.beam_search`.
 
     Returns:
       The items.
     """
     prompt = self.prefill(params, batch)
-    return self.search(params, prompt, index, beam_size, excluded_item_ids)
+    return self.search(
+        params,
+        prompt,
+        index,
+        beam_size,
+        excluded_item_ids,
+        strategy,
+        user_seeds,
+    )
 
   def _decode(self, variables, encoded, inputs, tokens, targets, **kwargs):
     logits, changed = self.network.apply(

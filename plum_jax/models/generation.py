@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 import dataclasses
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,10 @@ import jax.numpy as jnp
 from plum_jax.decoding.beam_search import beam_search
 from plum_jax.decoding.beam_search import BeamSearchResult
 from plum_jax.decoding.constraint_index import ConstraintIndex
+from plum_jax.decoding.strategies import BeamSearch
+from plum_jax.decoding.strategies import Strategy
 
+Batch = Mapping[str, Any]
 Cache = Any
 
 
@@ -33,6 +36,60 @@ class Prompt:
   logits: jax.Array
   cache: Cache
   mask: jax.Array
+
+
+@dataclasses.dataclass(frozen=True)
+class Continuation:
+  """A network that goes on from prompts, a token a row at a time.
+
+  Attributes:
+    logits: float32 [batch, 1, vocab], of the first token.
+    make_cache: given tokens [batch, length], returns an empty cache with room
+      for as many; never run, only traced for its shapes.
+    next_logits: given tokens [batch * beam, 1] and the rows' cache, returns the
+      logits after them, [batch * beam, 1, vocab], and the cache with them.
+  """
+
+  logits: jax.Array
+  make_cache: Callable[[jax.Array], Cache]
+  next_logits: Callable[[jax.Array, Cache], tuple[jax.Array, Cache]]
+
+  @property
+  def num_users(self) -> int:
+    """The batch size."""
+    return self.logits.shape[0]
+
+  def empty_state(self, length: int) -> Cache:
+    """Returns the state of one beam a user, with room for so many tokens."""
+    room = jnp.zeros((self.num_users, max(length, 1)), jnp.int32)
+    return empty_state(lambda: self.make_cache(room))
+
+  def step(self, token_ids: jax.Array, state: Cache) -> tuple[jax.Array, Cache]:
+    """Feeds a token to each beam.
+
+    Args:
+      token_ids: int32 [batch, beam].
+      state: of as many beams.
+
+    Returns:
+      Logits float32 [batch, beam, vocab] of the tokens after them, and the new
+      state.
+    """
+    logits, cache = self.next_logits(token_ids.reshape(-1, 1), to_rows(state))
+    logits = logits.reshape(self.num_users, -1, logits.shape[-1])
+    return logits, to_beams(cache, self.num_users)
+
+
+class Continuing(Protocol):
+  """A model whose prompts are computed once a user."""
+
+  def prefill(self, params: Any, batch: Batch) -> Prompt:
+    """Runs prompts through the network."""
+    ...
+
+  def continuation(self, params: Any, prompt: Prompt) -> Continuation:
+    """Goes on from what `prefill` returned."""
+    ...
 
 
 def right_align(
@@ -111,41 +168,40 @@ def log_probs(logits: jax.Array, num_users: int) -> jax.Array:
 
 
 def search(
-    logits: jax.Array,
-    make_cache: Callable[[jax.Array], Cache],
-    next_logits: Callable[[jax.Array, Cache], tuple[jax.Array, Cache]],
+    continuation: Continuation,
     index: ConstraintIndex,
     beam_size: int,
-    excluded_item_ids: jax.Array | None,
+    excluded_item_ids: jax.Array | None = None,
+    strategy: Strategy = BeamSearch(),
+    user_seeds: jax.Array | None = None,
 ) -> BeamSearchResult:
-  """Runs the beam search over a network.
+  """Runs the search over a network.
 
   Args:
-    logits: [batch, 1, vocab], of the first SID token.
-    make_cache: given tokens [batch, length], returns an empty cache with room
-      for as many; never run, only traced for its shapes.
-    next_logits: given tokens [batch * beam, 1] and the rows' cache, returns the
-      logits after them, [batch * beam, 1, vocab], and the cache with them.
+    continuation: the network, after prompts.
     index: the valid SIDs.
     beam_size: see `decoding.beam_search`.
     excluded_item_ids: see `decoding.beam_search`.
+    strategy: see `decoding.beam_search`.
+    user_seeds: see `decoding.beam_search`.
 
   Returns:
     The items.
   """
-  num_users = logits.shape[0]
+  num_users = continuation.num_users
 
   def step(token_ids, state):
-    logits, cache = next_logits(token_ids.reshape(-1, 1), to_rows(state))
-    return log_probs(logits, num_users), to_beams(cache, num_users)
+    logits, state = continuation.step(token_ids, state)
+    return log_probs(logits, num_users), state
 
-  # The last token of a SID is never fed back.
-  room = jnp.zeros((num_users, max(index.num_levels - 1, 1)), jnp.int32)
   return beam_search(
-      log_probs(logits, num_users)[:, 0],
-      empty_state(lambda: make_cache(room)),
+      log_probs(continuation.logits, num_users)[:, 0],
+      # The last token of a SID is never fed back.
+      continuation.empty_state(index.num_levels - 1),
       step,
       index,
       beam_size,
       excluded_item_ids,
+      strategy,
+      user_seeds,
   )

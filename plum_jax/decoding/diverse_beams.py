@@ -29,7 +29,7 @@ def choose(
       child chosen by an earlier group.
 
   Returns:
-    See `strategies.Strategy.choose`; the children of the first group first.
+    See `strategies.Chooser.choose`; the children of the first group first.
   """
   scores = candidates.flat(candidates.scores)
   tokens = candidates.flat(candidates.token_ids)

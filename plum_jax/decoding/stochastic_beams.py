@@ -74,7 +74,7 @@ def choose(
       children of a parent.
 
   Returns:
-    See `strategies.Strategy.choose`.
+    See `strategies.Chooser.choose`.
   """
   usable = candidates.scores > -jnp.inf
   logits = jnp.where(usable, candidates.gained / temperature, -jnp.inf)

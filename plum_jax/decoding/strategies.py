@@ -24,8 +24,8 @@ from plum_jax.decoding.candidates import Candidates
 Carry = Any
 
 
-class Strategy(Protocol):
-  """What `beam_search` asks at each level.
+class Chooser(Protocol):
+  """What `beam_search` asks of a strategy at each level.
 
   Attributes:
     takes_more_beams: whether a search with more beams than items wanted finds
@@ -35,10 +35,12 @@ class Strategy(Protocol):
 
   @property
   def takes_more_beams(self) -> bool:
+    """See the attributes."""
     ...
 
   @property
   def needs_user_seeds(self) -> bool:
+    """See the attributes."""
     ...
 
   def start(self, batch_size: int, user_seeds: jax.Array | None) -> Carry:
@@ -70,23 +72,23 @@ class BeamSearch:
 
   @property
   def takes_more_beams(self) -> bool:
-    """See `Strategy`."""
+    """See `Chooser`."""
     return True
 
   @property
   def needs_user_seeds(self) -> bool:
-    """See `Strategy`."""
+    """See `Chooser`."""
     return False
 
   def start(self, batch_size: int, user_seeds: jax.Array | None) -> Carry:
-    """See `Strategy.start`."""
+    """See `Chooser.start`."""
     del batch_size, user_seeds
     return ()
 
   def choose(
       self, carry: Carry, candidates: Candidates, width: int, depth: int
   ) -> tuple[jax.Array, jax.Array, Carry]:
-    """See `Strategy.choose`."""
+    """See `Chooser.choose`."""
     del depth
     scores, positions = jax.lax.top_k(candidates.flat(candidates.scores), width)
     return scores, positions, carry
@@ -129,16 +131,16 @@ class Sampling:
 
   @property
   def takes_more_beams(self) -> bool:
-    """See `Strategy`."""
+    """See `Chooser`."""
     return False
 
   @property
   def needs_user_seeds(self) -> bool:
-    """See `Strategy`."""
+    """See `Chooser`."""
     return True
 
   def start(self, batch_size: int, user_seeds: jax.Array | None) -> Carry:
-    """See `Strategy.start`.
+    """See `Chooser.start`.
 
     Raises:
       ValueError: there are no seeds.
@@ -150,7 +152,7 @@ class Sampling:
   def choose(
       self, carry: Carry, candidates: Candidates, width: int, depth: int
   ) -> tuple[jax.Array, jax.Array, Carry]:
-    """See `Strategy.choose`."""
+    """See `Chooser.choose`."""
     return stochastic_beams.choose(
         carry, candidates, width, depth, self.temperature
     )
@@ -162,8 +164,9 @@ class DiverseBeamSearch:
 
   After Vijayakumar et al., "Diverse Beam Search", arXiv 1610.02424: at each
   level the groups choose one after the other, and a prefix loses `penalty` for
-  each code that a prefix chosen by an earlier group has at the same level (their
-  Hamming diversity). The penalty decides what is kept; it does not enter scores.
+  each code that a prefix chosen by an earlier group has at the same level
+  (their Hamming diversity). The penalty decides what is kept; scores are the
+  model's.
 
   Two things are our choice. Their groups never see each other's beams, and may
   end with the same sequence; here groups choose among the children of all beams
@@ -194,24 +197,28 @@ class DiverseBeamSearch:
 
   @property
   def takes_more_beams(self) -> bool:
-    """See `Strategy`."""
+    """See `Chooser`."""
     return False
 
   @property
   def needs_user_seeds(self) -> bool:
-    """See `Strategy`."""
+    """See `Chooser`."""
     return False
 
   def start(self, batch_size: int, user_seeds: jax.Array | None) -> Carry:
-    """See `Strategy.start`."""
+    """See `Chooser.start`."""
     del user_seeds
     return jnp.zeros((batch_size, 1, 1), jnp.float32)
 
   def choose(
       self, carry: Carry, candidates: Candidates, width: int, depth: int
   ) -> tuple[jax.Array, jax.Array, Carry]:
-    """See `Strategy.choose`."""
+    """See `Chooser.choose`."""
     del depth
     return diverse_beams.choose(
         carry, candidates, width, self.num_groups, self.penalty
     )
+
+
+Strategy = BeamSearch | Sampling | DiverseBeamSearch
+BEAM_SEARCH = BeamSearch()

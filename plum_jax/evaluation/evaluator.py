@@ -14,6 +14,7 @@ import numpy as np
 
 from plum_jax.artifacts.errors import InputError
 from plum_jax.artifacts.progress import Progress
+from plum_jax.evaluation import diversity
 from plum_jax.evaluation import metrics as metrics_lib
 from plum_jax.evaluation.protocols import NO_ITEM
 from plum_jax.evaluation.protocols import Recommendations
@@ -66,6 +67,7 @@ def evaluate(
     ks: Sequence[int] = (5, 10, 20),
     batch_size: int = 128,
     exclude_history: bool = True,
+    categories: diversity.ItemCategories | None = None,
     name: str = 'evaluation',
 ) -> EvaluationResult:
   """Recommends to all users and compares with what they chose.
@@ -83,6 +85,8 @@ def evaluate(
     ks: cut-offs; the greatest is the number of recommendations asked for.
     batch_size: users at a time.
     exclude_history: whether items of the history must not be recommended.
+    categories: of the items, for `diversity.diversity_metrics`; None leaves
+      these out.
     name: first word of the lines of progress.
 
   Returns:
@@ -103,10 +107,13 @@ def evaluate(
   )
   excluded = features['history_item_ids'] if exclude_history else None
   check_recommendations(item_ids, scores, valid, num_items, excluded)
+  metrics = metrics_lib.retrieval_metrics(
+      item_ids, valid, targets, ks=ks, num_items=num_items
+  )
+  if categories is not None:
+    metrics |= diversity.diversity_metrics(item_ids, categories, ks)
   return EvaluationResult(
-      metrics=metrics_lib.retrieval_metrics(
-          item_ids, valid, targets, ks=ks, num_items=num_items
-      ),
+      metrics=metrics,
       item_ids=item_ids,
       scores=scores,
       valid=valid,

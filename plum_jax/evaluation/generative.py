@@ -13,7 +13,7 @@ import numpy as np
 
 from plum_jax.decoding.beam_search import BeamSearchResult
 from plum_jax.decoding.constraint_index import ConstraintIndex
-from plum_jax.decoding.strategies import BeamSearch
+from plum_jax.decoding.strategies import BEAM_SEARCH
 from plum_jax.decoding.strategies import Strategy
 from plum_jax.evaluation.protocols import Recommendations
 from plum_jax.sharding.mesh import batch_sharding
@@ -34,7 +34,7 @@ class Generator(Protocol):
       index: ConstraintIndex,
       beam_size: int,
       excluded_item_ids: jax.Array | None = None,
-      strategy: Strategy = BeamSearch(),
+      strategy: Strategy = BEAM_SEARCH,
       user_seeds: jax.Array | None = None,
   ) -> BeamSearchResult:
     """Generates the most probable items after each prompt."""
@@ -77,7 +77,7 @@ class GenerativeRecommender:
       index: ConstraintIndex,
       *,
       beam_size: int,
-      strategy: Strategy = BeamSearch(),
+      strategy: Strategy = BEAM_SEARCH,
       mesh: jax.sharding.Mesh | None = None,
   ):
     """Prepares the search; nothing is compiled yet.

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from plum_jax.decoding.beam_search import BeamSearchResult
 from plum_jax.decoding.constraint_index import ConstraintIndex
-from plum_jax.decoding.strategies import BeamSearch
+from plum_jax.decoding.strategies import BEAM_SEARCH
 from plum_jax.decoding.strategies import Strategy
 from plum_jax.models import generation
 from plum_jax.models import losses
@@ -162,7 +162,7 @@ class DecoderOnlyModel:
       index: ConstraintIndex,
       beam_size: int,
       excluded_item_ids: jax.Array | None = None,
-      strategy: Strategy = BeamSearch(),
+      strategy: Strategy = BEAM_SEARCH,
       user_seeds: jax.Array | None = None,
   ) -> BeamSearchResult:
     """Generates the most probable items after prompts that were computed.
@@ -195,7 +195,7 @@ class DecoderOnlyModel:
       index: ConstraintIndex,
       beam_size: int,
       excluded_item_ids: jax.Array | None = None,
-      strategy: Strategy = BeamSearch(),
+      strategy: Strategy = BEAM_SEARCH,
       user_seeds: jax.Array | None = None,
   ) -> BeamSearchResult:
     """Generates the most probable items after each prompt.

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from plum_jax.decoding.beam_search import BeamSearchResult
 from plum_jax.decoding.constraint_index import ConstraintIndex
-from plum_jax.decoding.strategies import BeamSearch
+from plum_jax.decoding.strategies import BEAM_SEARCH
 from plum_jax.decoding.strategies import Strategy
 from plum_jax.models import generation
 from plum_jax.models import losses
@@ -155,7 +155,7 @@ class EncoderDecoderModel:
       index: ConstraintIndex,
       beam_size: int,
       excluded_item_ids: jax.Array | None = None,
-      strategy: Strategy = BeamSearch(),
+      strategy: Strategy = BEAM_SEARCH,
       user_seeds: jax.Array | None = None,
   ) -> BeamSearchResult:
     """Generates the most probable items for inputs that were encoded.
@@ -188,7 +188,7 @@ class EncoderDecoderModel:
       index: ConstraintIndex,
       beam_size: int,
       excluded_item_ids: jax.Array | None = None,
-      strategy: Strategy = BeamSearch(),
+      strategy: Strategy = BEAM_SEARCH,
       user_seeds: jax.Array | None = None,
   ) -> BeamSearchResult:
     """Generates the most probable items for each input.

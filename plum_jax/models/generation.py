@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from plum_jax.decoding.beam_search import beam_search
 from plum_jax.decoding.beam_search import BeamSearchResult
 from plum_jax.decoding.constraint_index import ConstraintIndex
-from plum_jax.decoding.strategies import BeamSearch
+from plum_jax.decoding.strategies import BEAM_SEARCH
 from plum_jax.decoding.strategies import Strategy
 
 Batch = Mapping[str, Any]
@@ -172,7 +172,7 @@ def search(
     index: ConstraintIndex,
     beam_size: int,
     excluded_item_ids: jax.Array | None = None,
-    strategy: Strategy = BeamSearch(),
+    strategy: Strategy = BEAM_SEARCH,
     user_seeds: jax.Array | None = None,
 ) -> BeamSearchResult:
   """Runs the search over a network.

@@ -22,6 +22,7 @@ _METRICS = {
     'mrr': 'MRR',
     'coverage': 'Coverage',
     'valid_item_rate': 'Valid items',
+    'diversity': 'Diversity',
 }
 _SPLITS = {
     'leave_one_out': "Leave-one-out: each user's last item is the target",
@@ -131,15 +132,17 @@ def best_cells(
 def shown_metrics(results: SavedResults) -> list[str]:
   """Returns the names of the metrics to show, in order.
 
-  Recall and NDCG at every cut-off; MRR, coverage and valid items at 10, or at
-  the greatest cut-off if 10 is none.
+  Recall and NDCG at every cut-off; MRR, coverage, valid items, and diversity
+  where items have categories, at 10, or at the greatest cut-off if 10 is none.
   """
   recommenders = results.protocol['recommenders'].values()
   ks = sorted({k for protocol in recommenders for k in protocol['ks']})
   main = 10 if 10 in ks else ks[-1]
   wanted = [(metric, k) for metric in ('recall', 'ndcg') for k in ks]
   wanted += [(metric, main) for metric in list(_METRICS)[2:]]
-  return [f'retrieval/{metric}@{k}' for metric, k in wanted]
+  names = [f'retrieval/{metric}@{k}' for metric, k in wanted]
+  has_categories = any('/diversity@' in name for name in results.metrics)
+  return names if has_categories else names[:-1]
 
 
 def metric_label(metric: str) -> str:
@@ -150,6 +153,11 @@ def metric_label(metric: str) -> str:
   """
   name, _, k = metric.rpartition('/')[2].partition('@')
   return f'{_METRICS.get(name, name)}@{k}'
+
+
+def _short_label(metric: str) -> str:
+  """Writes a metric's name so that a table fits 80 columns."""
+  return metric_label(metric).replace('Diversity', 'Div.')
 
 
 def protocol_line(
@@ -198,7 +206,7 @@ def text_table(
   ]
   found = rows(results)
   cells: list[Sequence[str]] = [
-      ['', 'history', *map(metric_label, metrics)],
+      ['', 'history', *map(_short_label, metrics)],
       *(
           [
               row.label,
@@ -223,7 +231,7 @@ def text_table(
 def _fits_a_terminal(metric: str) -> bool:
   """Leaves out what the HTML report shows beside: lines get too long."""
   name, _, k = metric.rpartition('/')[2].partition('@')
-  return name in ('recall', 'ndcg', 'coverage') and int(k) <= 10
+  return name in ('recall', 'ndcg', 'coverage', 'diversity') and int(k) <= 10
 
 
 def format_metric(value: float | None) -> str:

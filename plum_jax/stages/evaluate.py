@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+import dataclasses
 import pathlib
 from typing import Any
 
@@ -22,8 +23,11 @@ from plum_jax.catalog.catalog import Catalog
 from plum_jax.data.evaluation_arrays import DECODER_ONLY
 from plum_jax.data.evaluation_arrays import evaluation_arrays
 from plum_jax.data.task_description import describe
+from plum_jax.decoding.strategies import BEAM_SEARCH
+from plum_jax.decoding.strategies import Strategy
 from plum_jax.evaluation import evaluator
 from plum_jax.evaluation import results as results_lib
+from plum_jax.evaluation.diversity import item_categories
 from plum_jax.evaluation.generative import GenerativeRecommender
 from plum_jax.evaluation.protocols import Recommender
 from plum_jax.models import saved
@@ -46,6 +50,7 @@ def run(
     beam_size: int,
     batch_size: int,
     exclude_history: bool,
+    decoding: Strategy = BEAM_SEARCH,
     mesh: jax.sharding.Mesh | None = None,
 ) -> None:
   """Writes `evaluation/` from the artifacts of all earlier stages.
@@ -57,9 +62,11 @@ def run(
     task_feature_lengths: tokens by task feature.
     split: `test` or `validation`.
     ks: cut-offs of the metrics.
-    beam_size: beams of the generator's search.
+    beam_size: beams of the generator's beam search; the other strategies have
+      as many as the greatest cut-off.
     batch_size: users at a time.
     exclude_history: whether items of the history are never recommended.
+    decoding: how the generator chooses items.
     mesh: the devices that the generator runs on; one if None.
 
   Raises:
@@ -81,9 +88,15 @@ def run(
       model, params, _ = train.load(run_dir)
       model_kind = saved.kind(model)
       makers[GENERATIVE] = lambda: GenerativeRecommender(
-          model, params, load_index(folders), beam_size=beam_size, mesh=mesh
+          model,
+          params,
+          load_index(folders),
+          beam_size=beam_size,
+          strategy=decoding,
+          mesh=mesh,
       )
     features = evaluation_arrays(task, split, task_feature_lengths, model_kind)
+    categories = item_categories(catalog.items['categories'])
     targets, users = features.pop('target_item_ids'), features.pop('user')
     results = {
         name: evaluator.evaluate(
@@ -94,6 +107,7 @@ def run(
             ks=ks,
             batch_size=batch_size,
             exclude_history=exclude_history,
+            categories=categories,
             name=f'evaluation of {name}',
         )
         for name in recommenders
@@ -122,6 +136,10 @@ def run(
           'beam_size': beam_size,
           'batch_size': batch_size,
           'exclude_history': exclude_history,
+          'decoding': {
+              'strategy': type(decoding).__name__,
+              **dataclasses.asdict(decoding),
+          },
       },
   )
 

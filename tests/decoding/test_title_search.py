@@ -42,7 +42,7 @@ def _random_titles(seed, num_items):
 
 @functools.partial(jax.jit, static_argnames='beam_size')
 def _search(table, trie, beam_size, excluded=None):
-  """Searches; table float [batch, num_hashes, vocab], by a hash of the prefix."""
+  """Searches; table float [batch, num_hashes, vocab], by hashed prefix."""
   num_users = table.shape[0]
 
   def step(token_ids, state):

@@ -2,13 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """A generator's recommendations on one and on eight devices."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from plum_jax.decoding.constraint_index import build_constraint_index
+from plum_jax.decoding.strategies import BEAM_SEARCH
+from plum_jax.decoding.strategies import DiverseBeamSearch
+from plum_jax.decoding.strategies import Sampling
 from plum_jax.evaluation.generative import GenerativeRecommender
+from plum_jax.evaluation.generative import history_seeds
 from plum_jax.models.decoder_only import DecoderOnlyModel
 from plum_jax.networks.config import TransformerConfig
 from plum_jax.sharding.mesh import make_mesh
@@ -64,12 +70,15 @@ def test_recommend_leaves_out_the_history_and_still_finds_k(
   assert np.asarray(result.valid).all()
 
 
+@pytest.mark.parametrize('strategy', [BEAM_SEARCH, Sampling(0.5, seed=4)])
 def test_recommend_gives_the_same_on_eight_devices_as_on_one(
-    model, params, batch
+    model, params, batch, strategy
 ):
   index = build_constraint_index(_SIDS)
   one, eight = (
-      GenerativeRecommender(model, params, index, beam_size=6, mesh=mesh)
+      GenerativeRecommender(
+          model, params, index, beam_size=6, strategy=strategy, mesh=mesh
+      )
       for mesh in (None, make_mesh())
   )
   alone = one.recommend(batch, 5, exclude_history=False)
@@ -88,3 +97,52 @@ def test_with_params_searches_with_the_new_ones(model, params, batch):
   after = recommender.with_params(zero).recommend(batch, 5, False)
   np.testing.assert_allclose(after.scores, 2 * np.log(1 / 16), rtol=1e-5)
   assert not np.allclose(before.scores, after.scores)
+
+
+def test_samples_follow_from_the_seed_and_the_users_own_history(
+    model, params, batch
+):
+  # One user with eight histories that are prompted in the same way.
+  batch = batch | {'prompt_tokens': batch['prompt_tokens'][:1].repeat(8, 0)}
+  pairs = list(itertools.combinations(range(12), 2))[:8]
+  batch['history_item_ids'] = np.array(pairs, np.int32)
+  index = build_constraint_index(_SIDS)
+
+  recommenders = {
+      seed: GenerativeRecommender(
+          model, params, index, beam_size=9, strategy=Sampling(seed=seed)
+      )
+      for seed in (1, 2)
+  }
+
+  def sample(seed, rows):
+    part = {name: x[rows] for name, x in batch.items()}
+    return np.asarray(recommenders[seed].recommend(part, 3, False).item_ids)
+
+  rows = np.arange(8)
+  found = sample(1, rows)
+  assert len(np.unique(found, axis=0)) > 2
+  order = np.array([5, 2, 5, 0, 0, 7, 7, 7])
+  np.testing.assert_array_equal(sample(1, order), found[order])
+  assert (sample(2, rows) != found).any()
+
+
+def test_seeds_tell_histories_apart_but_not_their_padding():
+  histories = jnp.array([[-1, 4, 2], [-1, 2, 4], [-1, -1, 6], [0, 4, 2]])
+  seeds = history_seeds(histories)
+  assert len(set(seeds.tolist())) == 4
+  wider = jnp.pad(histories, ((0, 0), (5, 0)), constant_values=-1)
+  np.testing.assert_array_equal(history_seeds(wider), seeds)
+
+
+def test_groups_spread_over_more_first_codes_than_beams(model, params, batch):
+  index = build_constraint_index(_SIDS)
+  first_codes = []
+  for strategy in (BEAM_SEARCH, DiverseBeamSearch(4, penalty=5.0)):
+    recommender = GenerativeRecommender(
+        model, params, index, beam_size=12, strategy=strategy
+    )
+    items = np.asarray(recommender.recommend(batch, 4, False).item_ids)
+    first_codes.append([len(set(row)) for row in _SIDS[items, 0].tolist()])
+  assert np.mean(first_codes[1]) == 4
+  assert np.mean(first_codes[0]) < 4

@@ -8,8 +8,10 @@ import pytest
 from plum_jax.evaluation.results import SavedResults
 from plum_jax.reports import results_table
 
+_METRICS = ('recall', 'ndcg', 'mrr', 'coverage', 'valid_item_rate')
 
-def make_results(ks=(5, 10, 20)):
+
+def make_results(ks=(5, 10, 20), metrics=(*_METRICS, 'diversity')):
   values = {
       'popularity': (True, 0.0859),
       'sasrec': (True, 0.1739),
@@ -21,7 +23,7 @@ def make_results(ks=(5, 10, 20)):
       metrics={
           f'{name}/retrieval/{metric}@{k}': value
           for name, (_, value) in values.items()
-          for metric in ('recall', 'ndcg', 'mrr', 'coverage', 'valid_item_rate')
+          for metric in metrics
           for k in ks
       },
       protocol={
@@ -50,6 +52,7 @@ def test_text_table_has_a_line_per_recommender_in_order():
       ['Popularity', 'masked', '0.0859'],
   ]
   assert 'Recall@10' in lines[0]
+  assert lines[0].endswith('Div.@10')
   assert max(map(len, lines[:7])) <= 80
   assert lines[8] == (
       "Leave-one-out: each user's last item is the target; 943 targets; all "
@@ -82,8 +85,14 @@ def test_best_cells_compare_rows_of_one_protocol_alone():
 def test_shown_metrics_have_every_cut_off_of_recall(ks, main):
   shown = results_table.shown_metrics(make_results(ks))
   assert [f'retrieval/recall@{k}' for k in ks] == shown[: len(ks)]
-  assert shown[-3:] == [
+  assert shown[-4:] == [
       f'retrieval/mrr@{main}',
       f'retrieval/coverage@{main}',
       f'retrieval/valid_item_rate@{main}',
+      f'retrieval/diversity@{main}',
   ]
+
+
+def test_shown_metrics_have_no_diversity_where_items_have_no_categories():
+  shown = results_table.shown_metrics(make_results(metrics=_METRICS))
+  assert shown[-1] == 'retrieval/valid_item_rate@10'

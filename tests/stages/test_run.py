@@ -6,10 +6,13 @@ import dataclasses
 import json
 import shutil
 
+import pyarrow as pa
 import pytest
 
 from plum_jax.artifacts.errors import InputError
 from plum_jax.baselines.build_sasrec import SasrecTraining
+from plum_jax.catalog.catalog import Catalog
+from plum_jax.decoding.strategies import DiverseBeamSearch
 from plum_jax.item_embeddings.modalities import FileModality
 from plum_jax.models.decoder_only import DecoderOnlyModel
 from plum_jax.models.encoder_decoder import EncoderDecoderModel
@@ -27,8 +30,10 @@ from plum_jax.stages import report
 from plum_jax.stages import sasrec
 from plum_jax.stages import semantic_ids
 from plum_jax.stages import tasks
+from plum_jax.stages import titles
 from plum_jax.stages import train
 from plum_jax.stages import vocabulary
+from plum_jax.stages.run_directory import RunDirectory
 from plum_jax.testing import tiny_catalog
 from plum_jax.training.config import TrainConfig
 from plum_jax.training.optimizers import AdamW
@@ -171,6 +176,42 @@ def test_evaluation_refuses_another_sid_table_and_names_both(
   assert str(other / 'training') in str(caught.value)
   assert str(other / 'semantic_ids') in str(caught.value)
   assert (other / 'evaluation' / 'metrics.json').exists()
+
+
+def test_evaluation_with_another_decoding_is_made_anew(finished, tmp_path):
+  run_dir, feed = finished
+  other = tmp_path / 'run'
+  shutil.copytree(run_dir, other)
+  arguments = {'recommenders': ('generative', 'popularity')}
+  beams = _evaluate(other, feed, **arguments)
+  groups = _evaluate(other, feed, decoding=DiverseBeamSearch(5, 9), **arguments)
+  metric = 'retrieval/diversity@5'
+  assert groups[f'popularity/{metric}'] == beams[f'popularity/{metric}'] > 0
+  assert groups[f'generative/{metric}'] != beams[f'generative/{metric}']
+  assert groups['generative/retrieval/valid_item_rate@5'] == 1.0
+  manifest = json.loads((other / 'evaluation' / 'manifest.json').read_text())
+  assert manifest['parameters']['decoding'] == {
+      'strategy': 'DiverseBeamSearch',
+      'num_groups': 5,
+      'penalty': 9,
+  }
+
+
+def test_title_trie_of_a_run_refuses_items_without_a_title(finished, tmp_path):
+  run_dir, _ = finished
+  other = tmp_path / 'run'
+  shutil.copytree(run_dir, other)
+  trie = titles.load_title_trie(RunDirectory(other))
+  table = Catalog.load(other / 'catalog')
+  assert trie.num_items == table.num_items
+  column = table.items.schema.get_field_index('title')
+  emptied = table.items.set_column(
+      column, 'title', pa.array(['', *table.titles[1:]])
+  )
+  dataclasses.replace(table, items=emptied).save(other / 'catalog')
+  with pytest.raises(InputError, match='is empty') as caught:
+    titles.load_title_trie(RunDirectory(other))
+  assert table.item_ids[0] in str(caught.value)
 
 
 def test_evaluation_refuses_an_unknown_recommender(finished):

@@ -222,3 +222,15 @@ class DiverseBeamSearch:
 
 Strategy = BeamSearch | Sampling | DiverseBeamSearch
 BEAM_SEARCH = BeamSearch()
+
+
+def describe_strategy(strategy: Strategy) -> dict[str, Any]:
+  """Returns a strategy as JSON values.
+
+  >>> describe_strategy(Sampling(temperature=0.5))
+  {'strategy': 'Sampling', 'temperature': 0.5, 'seed': 0}
+  """
+  return {
+      'strategy': type(strategy).__name__,
+      **dataclasses.asdict(strategy),
+  }

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-import dataclasses
 import pathlib
 from typing import Any
 
@@ -24,6 +23,7 @@ from plum_jax.data.evaluation_arrays import DECODER_ONLY
 from plum_jax.data.evaluation_arrays import evaluation_arrays
 from plum_jax.data.task_description import describe
 from plum_jax.decoding.strategies import BEAM_SEARCH
+from plum_jax.decoding.strategies import describe_strategy
 from plum_jax.decoding.strategies import Strategy
 from plum_jax.evaluation import evaluator
 from plum_jax.evaluation import results as results_lib
@@ -96,7 +96,6 @@ def run(
           mesh=mesh,
       )
     features = evaluation_arrays(task, split, task_feature_lengths, model_kind)
-    categories = item_categories(catalog.items['categories'])
     targets, users = features.pop('target_item_ids'), features.pop('user')
     results = {
         name: evaluator.evaluate(
@@ -107,7 +106,7 @@ def run(
             ks=ks,
             batch_size=batch_size,
             exclude_history=exclude_history,
-            categories=categories,
+            categories=item_categories(catalog.items['categories']),
             name=f'evaluation of {name}',
         )
         for name in recommenders
@@ -136,10 +135,7 @@ def run(
           'beam_size': beam_size,
           'batch_size': batch_size,
           'exclude_history': exclude_history,
-          'decoding': {
-              'strategy': type(decoding).__name__,
-              **dataclasses.asdict(decoding),
-          },
+          'decoding': describe_strategy(decoding),
       },
   )
 

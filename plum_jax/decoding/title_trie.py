@@ -93,7 +93,7 @@ def build_title_trie(
 
   >>> trie = build_title_trie([[7, 8], [7], [9], [7]], eos_id=1)
   >>> trie.token_ids.tolist(), trie.first_children.tolist()
-  ([7, 9, 1, 8, 1, 1], [0, 2, 3, 3, 4, 4, 4])
+  ([7, 9, 1, 8, 1, 1], [2, 4, 5, 5, 6, 6, 6])
   """
   tokens = _padded(titles, eos_id, item_names)
   num_items, num_levels = tokens.shape

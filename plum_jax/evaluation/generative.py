@@ -54,7 +54,7 @@ def history_seeds(history_item_ids: jax.Array) -> jax.Array:
     uint32 [batch].
 
   >>> history_seeds(jnp.array([[-1, 4, 2], [-1, 2, 4]])).tolist()
-  [1013904234, 340573323]
+  [387276920, 3668339992]
   """
   length = history_item_ids.shape[1]
   # Of a polynomial, modulo 2 ** 32; the newest item's power is 0.

@@ -18,7 +18,7 @@ from plum_jax.decoding.constraint_index import NO_ITEM
 from plum_jax.decoding.constraint_index import sorted_ranks
 from plum_jax.decoding.constraint_index import TrieLevel
 from plum_jax.decoding.strategies import BEAM_SEARCH
-from plum_jax.decoding.strategies import Strategy
+from plum_jax.decoding.strategies import Chooser
 
 State = Any
 # (token ids int32 [batch, beam], state with leaves [batch, beam, ...]) ->
@@ -50,7 +50,7 @@ def beam_search(
     index: ConstraintIndex,
     beam_size: int,
     excluded_item_ids: jax.Array | None = None,
-    strategy: Strategy = BEAM_SEARCH,
+    strategy: Chooser = BEAM_SEARCH,
     user_seeds: jax.Array | None = None,
 ) -> BeamSearchResult:
   """Finds the items whose SIDs are most probable, or other probable ones.

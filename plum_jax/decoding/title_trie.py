@@ -72,7 +72,7 @@ class TitleTrie:
 
 
 def build_title_trie(
-    titles: Sequence[Sequence[int]],
+    titles: Sequence[Sequence[int] | np.ndarray],
     *,
     eos_id: int,
     item_names: Sequence[str] | None = None,
@@ -143,7 +143,7 @@ def build_title_trie(
 
 
 def _padded(
-    titles: Sequence[Sequence[int]],
+    titles: Sequence[Sequence[int] | np.ndarray],
     eos_id: int,
     item_names: Sequence[str] | None,
 ) -> np.ndarray:

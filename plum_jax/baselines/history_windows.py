@@ -54,7 +54,7 @@ def cut_windows(
 
 
 class HistoryWindows:
-  """An endless iterator of batches of SASRec; its position can be saved.
+  """An endless iterator of batches of histories; its position can be saved.
 
   In each epoch every target of the training windows is predicted exactly once;
   long histories are cut at places that are drawn anew per epoch, and the
@@ -93,7 +93,7 @@ class HistoryWindows:
     if batch_size % process_count:
       raise InputError(
           f'{process_count} processes do not share a batch evenly.',
-          where='batch_size of SASRec',
+          where='batch_size',
           expected=f'a multiple of {process_count}, got {batch_size}',
           fix='Change batch_size.',
       )
@@ -160,6 +160,11 @@ class HistoryWindows:
         'target_item_ids': np.where(present, self._item_ids[target], NO_ITEM),
         'loss_weights': present.astype(np.float32),
     }
+
+  @property
+  def batch_size(self) -> int:
+    """Number of windows of a batch of all processes together."""
+    return self._batch_size
 
   @property
   def num_windows(self) -> int:

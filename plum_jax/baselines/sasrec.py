@@ -5,18 +5,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-import copy
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from plum_jax.baselines import top_items
-from plum_jax.baselines.sasrec_network import item_logits
+from plum_jax.baselines.history_recommender import HistoryRecommender
+from plum_jax.baselines.item_table import item_logits
 from plum_jax.baselines.sasrec_network import SasrecConfig
 from plum_jax.baselines.sasrec_network import SasrecNetwork
-from plum_jax.evaluation.protocols import Recommendations
 from plum_jax.training import protocols
 
 
@@ -71,45 +68,13 @@ class SasrecModel:
     return loss_sum, {'loss': (loss_sum, jnp.sum(weights))}
 
 
-class SasrecRecommender:
+class SasrecRecommender(HistoryRecommender):
   """Scores the whole catalog and takes the best items.
 
   Attributes:
     config: sizes of the network.
-    params: the trained collection `params`.
   """
 
   def __init__(self, config: SasrecConfig, params: protocols.Params):
     self.config = config
-    self.params = params
-    network = SasrecNetwork(config)
-
-    def scores(params, history_item_ids):
-      outputs: Any = network.apply({'params': params}, history_item_ids)
-      hidden, table = outputs
-      logits = item_logits(hidden[:, -1:, :], table, config.num_items)
-      return logits[:, 0, : config.num_items]
-
-    self._scores = jax.jit(scores)
-
-  def with_params(self, params: protocols.Params) -> SasrecRecommender:
-    """Returns a recommender of other parameters, without compiling anew."""
-    other = copy.copy(self)
-    other.params = params
-    return other
-
-  def recommend(
-      self, batch: Mapping[str, np.ndarray], k: int, exclude_history: bool
-  ) -> Recommendations:
-    """Recommends `k` items; see `plum_jax.evaluation.protocols.Recommender`.
-
-    Histories longer than `max_length` are read from their newest items; all
-    their items are excluded if `exclude_history`.
-    """
-    history = np.asarray(batch['history_item_ids'])
-    length = self.config.max_length
-    newest = history[:, -length:]
-    missing = length - newest.shape[1]
-    newest = np.pad(newest, ((0, 0), (missing, 0)), constant_values=-1)
-    scores = self._scores(self.params, newest)
-    return top_items.top_items(scores, history, k, exclude_history)
+    super().__init__(SasrecNetwork(config), config, params)

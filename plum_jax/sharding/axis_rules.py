@@ -45,14 +45,24 @@ def _rules(embed: MeshAxes, wide: MeshAxes) -> AxisRules:
   """Makes the rules of a preset.
 
   `batch` comes first: an activation `[batch, length, embed]` is cut by its
-  batch, and only a parameter, which has none, by `embed`.
+  batch, and only a parameter, which has none, by `embed`. `item_row` are the
+  rows of an item table that must never be whole on a device: cut along all that
+  parameters are cut along. `lookup_batch` is a batch that is about to be looked
+  up in it, so that only copies of the table take different examples.
   """
   return (
       ('batch', ('data', 'fsdp')),
+      ('lookup_batch', 'data'),
+      ('item_row', _together(embed, wide)),
       *((name, wide) for name in _WIDE),
       ('embed', embed),
       *((name, None) for name in _WHOLE),
   )
+
+
+def _together(*axes: MeshAxes) -> MeshAxes:
+  """Joins mesh axes."""
+  return tuple(axis for axis in axes if isinstance(axis, str)) or None
 
 
 PRESETS: Mapping[str, AxisRules] = {

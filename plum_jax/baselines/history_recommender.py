@@ -1,0 +1,73 @@
+# Copyright 2026 The PLUM-JAX Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""A network that reads histories as a recommender of the whole catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import copy
+from typing import Any
+
+from flax import linen as nn
+import jax
+import numpy as np
+
+from plum_jax.baselines import top_items
+from plum_jax.baselines.history_transformer import HistoryTransformerConfig
+from plum_jax.baselines.item_table import item_logits
+from plum_jax.evaluation.protocols import Recommendations
+from plum_jax.training import protocols
+
+
+class HistoryRecommender:
+  """Scores the whole catalog and takes the best items.
+
+  Attributes:
+    params: the trained collection `params`.
+  """
+
+  def __init__(
+      self,
+      network: nn.Module,
+      sizes: HistoryTransformerConfig,
+      params: protocols.Params,
+  ):
+    """Prepares the scoring; nothing is compiled yet.
+
+    Args:
+      network: maps int32 `[batch, max_length]` to hidden states and the table
+        that scores the items.
+      sizes: of the network.
+      params: its parameters.
+    """
+    self.params = params
+    self._length = sizes.max_length
+
+    def scores(params, history_item_ids):
+      outputs: Any = network.apply({'params': params}, history_item_ids)
+      hidden, table = outputs
+      logits = item_logits(hidden[:, -1:, :], table, sizes.num_items)
+      return logits[:, 0, : sizes.num_items]
+
+    self._scores = jax.jit(scores)
+
+  def with_params(self, params: protocols.Params) -> HistoryRecommender:
+    """Returns a recommender of other parameters, without compiling anew."""
+    other = copy.copy(self)
+    other.params = params
+    return other
+
+  def recommend(
+      self, batch: Mapping[str, np.ndarray], k: int, exclude_history: bool
+  ) -> Recommendations:
+    """Recommends `k` items; see `plum_jax.evaluation.protocols.Recommender`.
+
+    Histories longer than `max_length` are read from their newest items; all
+    their items are excluded if `exclude_history`.
+    """
+    history = np.asarray(batch['history_item_ids'])
+    newest = history[:, -self._length :]
+    missing = self._length - newest.shape[1]
+    newest = np.pad(newest, ((0, 0), (missing, 0)), constant_values=-1)
+    scores = self._scores(self.params, newest)
+    return top_items.top_items(scores, history, k, exclude_history)

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 # Logical axes of a table; its width stays whole.
-TABLE_AXES = ('item_row', None)
+TABLE_AXES = ('item_row', 'table_width')
 
 
 def look_up(table: jax.Array, item_ids: jax.Array) -> jax.Array:

@@ -30,7 +30,8 @@ class EvaluationResult:
   """What a recommender did for a set of users.
 
   Attributes:
-    metrics: means over the users, by name such as `retrieval/recall@10`.
+    metrics: means over the users, by name such as `retrieval/recall@10`, and
+      other figures of the recommender; None for what is not defined.
     item_ids: int32 [num_users, k], best first, `NO_ITEM` where not valid.
     scores: float32 [num_users, k], -inf where not valid.
     valid: bool [num_users, k].
@@ -42,7 +43,7 @@ class EvaluationResult:
       only if there is no other.
   """
 
-  metrics: Mapping[str, float]
+  metrics: Mapping[str, float | None]
   item_ids: np.ndarray
   scores: np.ndarray
   valid: np.ndarray

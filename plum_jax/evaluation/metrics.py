@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from plum_jax.evaluation.effective_vocabulary import effective_vocabulary
 from plum_jax.evaluation.protocols import NO_ITEM
 
 
@@ -158,7 +159,8 @@ def retrieval_metrics(
 
   Returns:
     Means over the users, by name: `retrieval/recall@10`, `retrieval/ndcg@10`,
-    `retrieval/mrr@10` (of the first 10), `retrieval/coverage@10` and
+    `retrieval/mrr@10` (of the first 10), `retrieval/coverage@10`,
+    `retrieval/effective_vocabulary@10` (a number of items) and
     `retrieval/valid_item_rate@10`, for each cut-off.
   """
   hit = hits(item_ids, targets)
@@ -170,6 +172,7 @@ def retrieval_metrics(
         'ndcg': np.mean(ndcg(hit, count, k)),
         'mrr': np.mean(reciprocal_rank(hit, k)),
         'coverage': coverage(item_ids, num_items, k),
+        'effective_vocabulary': effective_vocabulary(item_ids, k),
         'valid_item_rate': valid_item_rate(valid, k),
     }
     for name, value in values.items():

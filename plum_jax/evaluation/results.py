@@ -3,7 +3,8 @@
 """What an evaluation leaves on disk: metrics, protocol, recommendations.
 
 * `metrics.json`: one flat object, `<recommender>/<metric>` to number, such as
-  `sasrec/retrieval/recall@10`. Nothing in it depends on the time a run took.
+  `sasrec/retrieval/recall@10`; null for what is not defined or not known.
+  Nothing in it depends on the time a run took.
 * `protocol.json`: the split, and for each recommender how it was evaluated.
 * `recommendations.parquet`: a row for each recommender and user.
 """
@@ -36,7 +37,7 @@ class SavedResults:
   """What `save_results` wrote.
 
   Attributes:
-    metrics: `<recommender>/<metric>` to number.
+    metrics: `<recommender>/<metric>` to number, or None.
     protocol: `split`, and `recommenders`: for each name `exclude_history`,
       `num_users`, `num_items` and `ks`.
     recommendations: columns `recommender`, `user_id`, `history_item_ids` (the
@@ -44,12 +45,14 @@ class SavedResults:
       `scores`.
   """
 
-  metrics: Mapping[str, float]
+  metrics: Mapping[str, float | None]
   protocol: Mapping[str, Any]
   recommendations: pa.Table
 
 
-def flat_metrics(results: Mapping[str, EvaluationResult]) -> dict[str, float]:
+def flat_metrics(
+    results: Mapping[str, EvaluationResult],
+) -> dict[str, float | None]:
   """Puts the recommender's name before each metric's."""
   return {
       f'{name}/{metric}': value

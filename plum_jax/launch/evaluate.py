@@ -16,6 +16,7 @@ STAGE = Stage(
         'tasks/',
         'training/',
         'sasrec/',
+        'lem/',
     ),
     writes=('evaluation/',),
 )

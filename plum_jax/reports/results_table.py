@@ -38,13 +38,13 @@ class Row:
     name: the recommender's name in the files.
     label: its name for readers.
     exclude_history: whether items of the history were masked.
-    metrics: by name such as `retrieval/recall@10`.
+    metrics: by name such as `retrieval/recall@10`; None where undefined.
   """
 
   name: str
   label: str
   exclude_history: bool
-  metrics: Mapping[str, float]
+  metrics: Mapping[str, float | None]
 
 
 def label(name: str) -> str:

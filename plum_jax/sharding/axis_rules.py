@@ -34,6 +34,7 @@ _WHOLE = (
     'level',
     'code',
     'latent',
+    'table_width',
     'stack',
     'layers',
 )

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+import dataclasses
 import pathlib
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from plum_jax.artifacts import manifest
 from plum_jax.artifacts import stage
 from plum_jax.artifacts.errors import InputError
+from plum_jax.baselines import build_lem
 from plum_jax.baselines import build_sasrec
 from plum_jax.baselines.popularity import count_interactions
 from plum_jax.baselines.popularity import PopularityRecommender
@@ -26,18 +28,22 @@ from plum_jax.decoding.strategies import BEAM_SEARCH
 from plum_jax.decoding.strategies import describe_strategy
 from plum_jax.decoding.strategies import Strategy
 from plum_jax.evaluation import evaluator
+from plum_jax.evaluation import item_groups
 from plum_jax.evaluation import results as results_lib
 from plum_jax.evaluation.diversity import item_categories
 from plum_jax.evaluation.generative import GenerativeRecommender
 from plum_jax.evaluation.protocols import Recommender
+from plum_jax.evaluation.training_cost import TrainingCost
 from plum_jax.models import saved
 from plum_jax.semantic_ids import build as semantic_ids
 from plum_jax.semantic_ids import lineage
 from plum_jax.stages import train
+from plum_jax.stages import training_cost
 from plum_jax.stages.generator import load_index
 from plum_jax.stages.run_directory import RunDirectory
 
-GENERATIVE, SASREC, POPULARITY = 'generative', 'sasrec', 'popularity'
+GENERATIVE, SASREC, LEM = 'generative', 'sasrec', 'lem'
+POPULARITY = 'popularity'
 
 
 def run(
@@ -57,7 +63,8 @@ def run(
 
   Args:
     run_dir: the run directory.
-    recommenders: which to evaluate: `generative`, `sasrec`, `popularity`.
+    recommenders: which to evaluate: `generative`, `lem`, `sasrec`,
+      `popularity`.
     task: the registered task whose prompts the generator continues.
     task_feature_lengths: tokens by task feature.
     split: `test` or `validation`.
@@ -79,10 +86,14 @@ def run(
   def make(directory: pathlib.Path, work: pathlib.Path) -> None:
     del work
     catalog = Catalog.load(folders.catalog)
+    made_split = splits.make_split(catalog.histories, *_split(folders))
+    counts = count_interactions(catalog.histories, made_split)
+    deciles = item_groups.popularity_deciles(counts)
     model_kind = DECODER_ONLY
     makers: dict[str, Callable[[], Recommender]] = {
-        POPULARITY: lambda: _popularity(folders, catalog),
+        POPULARITY: lambda: PopularityRecommender(counts),
         SASREC: lambda: build_sasrec.load(folders.sasrec),
+        LEM: lambda: build_lem.load(folders.lem),
     }
     if GENERATIVE in recommenders:
       model, params, _ = train.load(run_dir)
@@ -110,6 +121,20 @@ def run(
             name=f'evaluation of {name}',
         )
         for name in recommenders
+    }
+    results = {
+        name: _with_figures(
+            result,
+            item_groups.group_metrics(
+                result.item_ids,
+                result.targets,
+                deciles=deciles,
+                cold_start_items=made_split.cold_start_items,
+                ks=result.ks,
+            ),
+            _training_cost(folders, name, catalog.num_items),
+        )
+        for name, result in results.items()
     }
     user_ids = np.asarray(catalog.histories.user_ids, dtype=object)
     results_lib.save_results(
@@ -153,6 +178,7 @@ def _inputs(
           },
       ),
       SASREC: (folders.sasrec, {'catalog': folders.catalog}),
+      LEM: (folders.lem, _lem_needs(folders)),
       POPULARITY: (folders.tasks, {'catalog': folders.catalog}),
   }
   inputs = {'catalog': folders.catalog, 'tasks': folders.tasks}
@@ -180,6 +206,15 @@ def _inputs(
   return inputs
 
 
+def _lem_needs(folders: RunDirectory) -> dict[str, pathlib.Path]:
+  """Names what the LEM was made from: a training, if it has its FLOPs."""
+  made = manifest.load(folders.lem)
+  needs = {'catalog': folders.catalog}
+  if made is not None and 'training' in made.inputs:
+    needs['training'] = folders.training
+  return needs
+
+
 def _split(folders: RunDirectory) -> tuple[str, Mapping[str, Any]]:
   """Returns name and options of the split that the tasks were made with."""
   made = manifest.load(folders.tasks)
@@ -193,10 +228,25 @@ def _split(folders: RunDirectory) -> tuple[str, Mapping[str, Any]]:
   return made.parameters['split'], made.parameters['split_options']
 
 
-def _popularity(
-    folders: RunDirectory, catalog: Catalog
-) -> PopularityRecommender:
-  """Counts what the training windows of the run's split hold."""
-  name, options = _split(folders)
-  split = splits.make_split(catalog.histories, name, options)
-  return PopularityRecommender(count_interactions(catalog.histories, split))
+def _with_figures(
+    result: evaluator.EvaluationResult,
+    by_group: Mapping[str, float | None],
+    cost: TrainingCost,
+) -> evaluator.EvaluationResult:
+  """Adds what the recommendations alone do not say."""
+  return dataclasses.replace(
+      result, metrics={**result.metrics, **by_group, **cost.metrics()}
+  )
+
+
+def _training_cost(
+    folders: RunDirectory, name: str, num_items: int
+) -> TrainingCost:
+  """Returns what a recommender amounts to; popularity has no training."""
+  if name == GENERATIVE:
+    return training_cost.of_generator(folders.training)
+  if name == SASREC:
+    return training_cost.of_sasrec(folders.sasrec, num_items)
+  if name == LEM:
+    return training_cost.of_lem(folders.lem, num_items)
+  return TrainingCost()

@@ -162,12 +162,7 @@ class GeneratorPrograms:
     return self.model.init(jax.random.key(0), self._training_batch())
 
   def _lengths(self) -> tuple[int, int]:
-    """Returns the positions of encoder, or 0, and decoder."""
-    inputs = self.task_feature_lengths.get('inputs', 0)
-    targets = self.task_feature_lengths['targets']
-    if self.converter == 'prefix':  # One sequence of both.
-      return 0, inputs + targets
-    return (inputs if self.converter == 'encoder_decoder' else 0), targets
+    return sequence_lengths(self.converter, self.task_feature_lengths)
 
   def _training_batch(self) -> dict[str, jax.ShapeDtypeStruct]:
     """Describes a batch as the converter makes it, packed."""
@@ -248,6 +243,25 @@ class GeneratorPrograms:
     )
     items = integers(serving.num_items)
     return ConstraintIndex(levels, items, items)
+
+
+def sequence_lengths(
+    converter: str, task_feature_lengths: Mapping[str, int]
+) -> tuple[int, int]:
+  """Returns the positions of encoder, or 0, and decoder in a training row.
+
+  Args:
+    converter: see `data.feature_converters.make`.
+    task_feature_lengths: tokens by task feature.
+
+  >>> sequence_lengths('prefix', {'inputs': 60, 'targets': 3})
+  (0, 63)
+  """
+  inputs = task_feature_lengths.get('inputs', 0)
+  targets = task_feature_lengths['targets']
+  if converter == 'prefix':  # One sequence of both.
+    return 0, inputs + targets
+  return (inputs if converter == 'encoder_decoder' else 0), targets
 
 
 def _on(sharding: jax.sharding.NamedSharding, shapes: Any) -> Any:

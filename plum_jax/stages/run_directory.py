@@ -71,6 +71,11 @@ class RunDirectory:
     return self._folder('sasrec')
 
   @property
+  def lem(self) -> pathlib.Path:
+    """The large embedding model's parameters and metrics."""
+    return self._folder('lem')
+
+  @property
   def evaluation(self) -> pathlib.Path:
     """Metrics and recommendations of all recommenders."""
     return self._folder('evaluation')

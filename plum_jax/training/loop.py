@@ -306,6 +306,8 @@ class _Recorder:
         for name, (total, weight) in report.metric_sums.items()
     }
     self._figures = {'loss': scalars['train/loss']}
+    # Of all lines together: the targets that were predicted.
+    scalars['train/loss_weight'] = float(report.metric_sums['loss'][1])
     scalars['train/gradient_norm'] = float(report.gradient_norm)
     scalars['train/learning_rate'] = float(report.learning_rate)
     self.write(step, scalars)

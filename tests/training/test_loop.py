@@ -102,6 +102,7 @@ def test_train_lowers_the_loss_and_writes_metrics(uninterrupted, tmp_path):
       'step',
       'train/loss',
       'train/accuracy',
+      'train/loss_weight',
       'train/gradient_norm',
       'train/learning_rate',
   }

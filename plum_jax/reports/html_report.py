@@ -12,6 +12,7 @@ import pathlib
 
 from plum_jax.artifacts import atomic
 from plum_jax.reports import figures
+from plum_jax.reports import model_figures
 from plum_jax.reports import page
 from plum_jax.reports import results_table
 from plum_jax.reports import run_artifacts
@@ -74,7 +75,7 @@ def render(run: RunArtifacts, config: ReportConfig = ReportConfig()) -> str:
     run: the finished stages.
     config: what to show.
   """
-  sections = [_results(run)]
+  sections = [_results(run), _models(run)]
   curves = _curves(run)
   if curves:
     sections.append(page.Section('Training', curves))
@@ -140,6 +141,41 @@ def _results(run: RunArtifacts) -> page.Section:
       'Results',
       page.card(page.table(header, cells, best)),
       note=results_table.protocol_line(run.results, run.manifests),
+  )
+
+
+def _models(run: RunArtifacts) -> page.Section:
+  """Writes what each model shows, knows and costs."""
+  k = results_table.main_cut_off(run.results)
+  rows = [
+      [row.label, *model_figures.cells(row, k)]
+      for row in results_table.main_rows(run.results)
+  ]
+  charts = [
+      page.card(page.figure(name, drawn), title)
+      for name, title, drawn in (
+          (
+              'recall-by-popularity',
+              f'Recall@{k} by popularity of the target',
+              model_figures.popularity_figure(run.results),
+          ),
+          (
+              'impressions',
+              f'Share of all that is shown (first {k})',
+              model_figures.impressions_figure(run.results),
+          ),
+      )
+      if drawn is not None
+  ]
+  return page.Section(
+      'What the models show and cost',
+      page.card(page.table(['', *model_figures.header(k)], rows))
+      + f'<div class="charts">{"".join(charts)}</div>',
+      note='Effective vocabulary: the fewest items that cover 95 % of what is '
+      'shown. Deciles of popularity hold a tenth of the training interactions '
+      'each, the first the most popular items. Cold-start items were first '
+      'seen after the training window; a dash means that no target is one. '
+      'Targets: predicted tokens of a generator, items of the others.',
   )
 
 

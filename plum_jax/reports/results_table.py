@@ -13,6 +13,7 @@ from plum_jax.evaluation.results import SavedResults
 
 _NAMES = {
     'generative': 'Generative',
+    'lem': 'LEM',
     'sasrec': 'SASRec',
     'popularity': 'Popularity',
 }
@@ -135,14 +136,23 @@ def shown_metrics(results: SavedResults) -> list[str]:
   Recall and NDCG at every cut-off; MRR, coverage, valid items, and diversity
   where items have categories, at 10, or at the greatest cut-off if 10 is none.
   """
-  recommenders = results.protocol['recommenders'].values()
-  ks = sorted({k for protocol in recommenders for k in protocol['ks']})
-  main = 10 if 10 in ks else ks[-1]
+  ks, main = _cut_offs(results), main_cut_off(results)
   wanted = [(metric, k) for metric in ('recall', 'ndcg') for k in ks]
   wanted += [(metric, main) for metric in list(_METRICS)[2:]]
   names = [f'retrieval/{metric}@{k}' for metric, k in wanted]
   has_categories = any('/diversity@' in name for name in results.metrics)
   return names if has_categories else names[:-1]
+
+
+def _cut_offs(results: SavedResults) -> list[int]:
+  recommenders = results.protocol['recommenders'].values()
+  return sorted({k for protocol in recommenders for k in protocol['ks']})
+
+
+def main_cut_off(results: SavedResults) -> int:
+  """Returns 10, or the greatest cut-off if 10 is none."""
+  ks = _cut_offs(results)
+  return 10 if 10 in ks else ks[-1]
 
 
 def metric_label(metric: str) -> str:

@@ -88,7 +88,6 @@ def run(
     catalog = Catalog.load(folders.catalog)
     made_split = splits.make_split(catalog.histories, *_split(folders))
     counts = count_interactions(catalog.histories, made_split)
-    deciles = item_groups.popularity_deciles(counts)
     model_kind = DECODER_ONLY
     makers: dict[str, Callable[[], Recommender]] = {
         POPULARITY: lambda: PopularityRecommender(counts),
@@ -108,34 +107,30 @@ def run(
       )
     features = evaluation_arrays(task, split, task_feature_lengths, model_kind)
     targets, users = features.pop('target_item_ids'), features.pop('user')
-    results = {
-        name: evaluator.evaluate(
-            makers[name](),
-            features,
-            targets,
-            num_items=catalog.num_items,
-            ks=ks,
-            batch_size=batch_size,
-            exclude_history=exclude_history,
-            categories=item_categories(catalog.items['categories']),
-            name=f'evaluation of {name}',
-        )
-        for name in recommenders
-    }
-    results = {
-        name: _with_figures(
-            result,
-            item_groups.group_metrics(
-                result.item_ids,
-                result.targets,
-                deciles=deciles,
-                cold_start_items=made_split.cold_start_items,
-                ks=result.ks,
-            ),
-            _training_cost(folders, name, catalog.num_items),
-        )
-        for name, result in results.items()
-    }
+    results = {}
+    for name in recommenders:
+      result = evaluator.evaluate(
+          makers[name](),
+          features,
+          targets,
+          num_items=catalog.num_items,
+          ks=ks,
+          batch_size=batch_size,
+          exclude_history=exclude_history,
+          categories=item_categories(catalog.items['categories']),
+          name=f'evaluation of {name}',
+      )
+      by_group = item_groups.group_metrics(
+          result.item_ids,
+          result.targets,
+          deciles=item_groups.popularity_deciles(counts),
+          cold_start_items=made_split.cold_start_items,
+          ks=result.ks,
+      )
+      cost = _training_cost(folders, name, catalog.num_items).metrics()
+      results[name] = dataclasses.replace(
+          result, metrics={**result.metrics, **by_group, **cost}
+      )
     user_ids = np.asarray(catalog.histories.user_ids, dtype=object)
     results_lib.save_results(
         directory,
@@ -226,17 +221,6 @@ def _split(folders: RunDirectory) -> tuple[str, Mapping[str, Any]]:
         fix='Run the stage tasks.',
     )
   return made.parameters['split'], made.parameters['split_options']
-
-
-def _with_figures(
-    result: evaluator.EvaluationResult,
-    by_group: Mapping[str, float | None],
-    cost: TrainingCost,
-) -> evaluator.EvaluationResult:
-  """Adds what the recommendations alone do not say."""
-  return dataclasses.replace(
-      result, metrics={**result.metrics, **by_group, **cost.metrics()}
-  )
 
 
 def _training_cost(

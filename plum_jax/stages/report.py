@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from plum_jax.reports import html_report
+from plum_jax.reports import model_figures
 from plum_jax.reports import results_table
 from plum_jax.reports import run_artifacts
 from plum_jax.reports.html_report import ReportConfig
@@ -26,4 +27,5 @@ def run(run_dir: str, config: ReportConfig) -> None:
   html_report.build(run_dir, folders.report, config=config)
   artifacts = run_artifacts.load(run_dir)
   table = results_table.text_table(artifacts.results, artifacts.manifests)
-  print(f'\n{table}\nReport: {folders.report}')
+  models = model_figures.text_table(artifacts.results)
+  print(f'\n{table}\n\n{models}\n\nReport: {folders.report}')

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from plum_jax.evaluation import metrics
+from plum_jax.evaluation.effective_vocabulary import effective_vocabulary
 
 
 @st.composite
@@ -60,6 +61,7 @@ def brute_force(item_ids, targets, num_items, k):
       f'retrieval/ndcg@{k}': np.mean(ndcgs),
       f'retrieval/mrr@{k}': np.mean(ranks),
       f'retrieval/coverage@{k}': len(shown) / num_items,
+      f'retrieval/effective_vocabulary@{k}': effective_vocabulary(item_ids, k),
       f'retrieval/valid_item_rate@{k}': valid / (len(item_ids) * k),
   }
 
@@ -91,11 +93,13 @@ def test_metrics_of_one_target_have_hand_computed_values():
           'retrieval/ndcg@1': 1 / 4,
           'retrieval/mrr@1': 1 / 4,
           'retrieval/coverage@1': 2 / 10,
+          'retrieval/effective_vocabulary@1': 2,
           'retrieval/valid_item_rate@1': 1.0,
           'retrieval/recall@3': 2 / 4,
           'retrieval/ndcg@3': (1 + 0.5) / 4,
           'retrieval/mrr@3': (1 + 1 / 3) / 4,
           'retrieval/coverage@3': 4 / 10,
+          'retrieval/effective_vocabulary@3': 4,
           'retrieval/valid_item_rate@3': 1.0,
       }
   )

@@ -46,7 +46,7 @@ def test_text_table_has_a_line_per_recommender_in_order():
   lines = results_table.text_table(make_results(), {}).splitlines()
   assert [line.split()[:3] for line in lines[2:7]] == [
       ['Generative', 'masked', '0.1001'],
-      ['lem', 'masked', '0.1500'],
+      ['LEM', 'masked', '0.1500'],
       ['SASRec', 'masked', '0.1739'],
       ['SASRec', 'kept', '0.1113'],
       ['Popularity', 'masked', '0.0859'],

@@ -6,10 +6,15 @@ import dataclasses
 import json
 import shutil
 
+<<<<<<< HEAD
 import pyarrow as pa
+=======
+import jax
+>>>>>>> edfcfc3 (Show what each model shows, knows and costs: tables and plots; test the LEM)
 import pytest
 
 from plum_jax.artifacts.errors import InputError
+from plum_jax.baselines.build_lem import LemTraining
 from plum_jax.baselines.build_sasrec import SasrecTraining
 from plum_jax.catalog.catalog import Catalog
 from plum_jax.decoding.strategies import DiverseBeamSearch
@@ -26,6 +31,7 @@ from plum_jax.sharding.mesh import make_mesh
 from plum_jax.stages import catalog
 from plum_jax.stages import evaluate
 from plum_jax.stages import item_embeddings
+from plum_jax.stages import lem
 from plum_jax.stages import report
 from plum_jax.stages import sasrec
 from plum_jax.stages import semantic_ids
@@ -113,7 +119,7 @@ def _train(run_dir, kind='decoder_only', steps=_STEPS):
 
 def _evaluate(run_dir, feed, **changes):
   arguments = {
-      'recommenders': ('generative', 'sasrec', 'popularity'),
+      'recommenders': ('generative', 'sasrec', 'lem', 'popularity'),
       'task': feed.task,
       'task_feature_lengths': feed.task_feature_lengths,
       'split': 'test',
@@ -127,6 +133,14 @@ def _evaluate(run_dir, feed, **changes):
   return json.loads((run_dir / 'evaluation' / 'metrics.json').read_text())
 
 
+def _lem(run_dir, num_layers=1):
+  config = LemTraining(
+      max_length=8, embed_size=16, num_layers=num_layers, mlp_size=16
+  )
+  mesh = make_mesh(devices=jax.devices()[:1])
+  lem.run(str(run_dir), config, 1, True, 'leave_one_out', {}, 0, mesh)
+
+
 @pytest.fixture(scope='module')
 def finished(tmp_path_factory):
   """A run directory with all stages, and what its generator was fed."""
@@ -137,6 +151,7 @@ def finished(tmp_path_factory):
       max_length=8, embed_size=8, num_layers=1, num_epochs=2, mlp_size=16
   )
   sasrec.run(str(run_dir), config, 'leave_one_out', {}, 0, make_mesh())
+  _lem(run_dir)
   _evaluate(run_dir, feed)
   report.run(str(run_dir), ReportConfig())
   return run_dir, feed
@@ -149,9 +164,37 @@ def test_run_leaves_metrics_and_a_report(finished):
   assert metrics['generative/retrieval/recall@5'] > 0.6
   assert metrics['popularity/retrieval/recall@5'] < 0.6
   assert 0 <= metrics['sasrec/retrieval/recall@5'] <= 1
+  # SASRec's steps are fixed; the LEM's are what the generator's FLOPs pay for.
+  flops = metrics['generative/training/flops']
+  assert metrics['lem/training/flops'] == pytest.approx(flops, rel=0.01)
+  assert metrics['generative/training/examples'] == _STEPS * 16
+  assert metrics['generative/training/targets'] > 0
+  assert metrics['sasrec/parameters/tables'] == 128 * 8
+  assert metrics['lem/parameters/tables'] == 2 * 128 * 16
+  assert metrics['popularity/training/flops'] is None
+  # Every item of the tiny catalog is trained on.
+  assert metrics['lem/cold_start/num_targets'] == 0
+  assert metrics['lem/cold_start/recall@5'] is None
   html = (run_dir / 'report.html').read_text()
   assert 'Film number' in html
   assert not list((run_dir / 'work').iterdir())
+
+
+def test_evaluation_refuses_a_lem_with_the_flops_of_another_training(
+    finished, tmp_path
+):
+  run_dir, feed = finished
+  other = tmp_path / 'run'
+  shutil.copytree(run_dir, other)
+  (other / 'training' / 'metrics.jsonl').write_text('{"step": 1}\n')
+  with pytest.raises(InputError, match='another training'):
+    _evaluate(other, feed, recommenders=('lem',))
+
+
+def test_lem_of_equal_flops_needs_a_trained_generator(finished, tmp_path):
+  shutil.copytree(finished[0] / 'catalog', tmp_path / 'catalog')
+  with pytest.raises(InputError, match='stage train first'):
+    _lem(tmp_path)
 
 
 def test_run_skips_what_is_finished(finished, caplog):

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import pathlib
@@ -22,7 +23,7 @@ _LOGGER = logging.getLogger('plum_jax')
 
 
 def build(directory: str | os.PathLike[str], *, source: Source) -> Manifest:
-  """Reads a source and writes `items.parquet` and `interactions.parquet`.
+  """Reads a source and writes the tables; see `catalog.Catalog.save`.
 
   Nothing is read or downloaded when the catalog is already there and was made
   from the same source, the same local files included.
@@ -69,10 +70,8 @@ def with_first_seen(catalog: Catalog) -> Catalog:
   column = pa.array(first_seen, mask=first_seen == histories.UNKNOWN_TIME)
   index = catalog.items.column_names.index('first_seen')
   field = tables.ITEM_FIELDS[3]
-  return Catalog(
-      catalog.items.set_column(index, field, column),
-      catalog.interactions,
-      catalog.where,
+  return dataclasses.replace(
+      catalog, items=catalog.items.set_column(index, field, column)
   )
 
 

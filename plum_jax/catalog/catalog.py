@@ -18,11 +18,13 @@ from plum_jax.artifacts import atomic
 from plum_jax.artifacts import errors
 from plum_jax.artifacts.errors import InputError
 from plum_jax.catalog import tables
+from plum_jax.catalog import users as users_lib
 from plum_jax.catalog.histories import Histories
 from plum_jax.catalog.histories import make_histories
 
 ITEMS_FILE = 'items.parquet'
 INTERACTIONS_FILE = 'interactions.parquet'
+USERS_FILE = 'users.parquet'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,25 +39,35 @@ class Catalog:
       general to specific), `first_seen` int64 seconds (null if unknown), then
       any further text fields as nullable string columns.
     interactions: columns `user_id` string, `item_id` string, `time` int64
-      seconds, `rating` float32 (nullable), `reward` float32 (nullable), in
-      source order, with `time_kind` in the schema's metadata.
+      seconds, `rating` float32 (nullable), `reward` float32 (nullable), then
+      any further numbers as nullable float32 columns, in source order, with
+      `time_kind` in the schema's metadata.
+    users: columns `user_id` string (unique, not empty), then any texts as
+      nullable strings and any numbers as nullable float32; None if nothing is
+      known of users.
     where: what the tables were read from, for messages.
   """
 
   items: pa.Table
   interactions: pa.Table
+  users: pa.Table | None = None
   where: str = 'catalog'
 
   def __post_init__(self):
-    """Checks both tables.
+    """Checks the tables.
 
     Raises:
-      InputError: see `tables.check_items` and `tables.check_interactions`.
+      InputError: see `tables.check_items`, `tables.check_interactions` and
+        `users.check_users`.
     """
     tables.check_items(self.items, f'{self.where}, items')
     tables.check_interactions(
         self.interactions, self.items, f'{self.where}, interactions'
     )
+    if self.users is not None:
+      users_lib.check_users(
+          self.users, self.interactions, f'{self.where}, users'
+      )
 
   @classmethod
   def load(cls, directory: str | os.PathLike[str]) -> Catalog:
@@ -65,19 +77,21 @@ class Catalog:
       InputError: a file is missing, unreadable or not a table of its kind.
     """
     directory = pathlib.Path(directory)
+    users = directory / USERS_FILE
     return cls(
         items=_read(directory / ITEMS_FILE),
         interactions=_read(directory / INTERACTIONS_FILE),
+        users=_read(users) if users.exists() else None,
         where=str(directory),
     )
 
   def save(self, directory: str | os.PathLike[str]) -> None:
-    """Writes `items.parquet` and `interactions.parquet`."""
+    """Writes the tables; `users.parquet` only if there is one of users."""
     directory = pathlib.Path(directory)
-    for name, table in (
-        (ITEMS_FILE, self.items),
-        (INTERACTIONS_FILE, self.interactions),
-    ):
+    files = {ITEMS_FILE: self.items, INTERACTIONS_FILE: self.interactions}
+    if self.users is not None:
+      files[USERS_FILE] = self.users
+    for name, table in files.items():
       with atomic.write_file(directory / name) as temporary:
         pq.write_table(table, temporary, compression='zstd')
 
@@ -111,6 +125,30 @@ class Catalog:
     """The names of the text columns beside title and categories."""
     fixed = {field.name for field in tables.ITEM_FIELDS}
     return tuple(n for n in self.items.column_names if n not in fixed)
+
+  @property
+  def number_columns(self) -> tuple[str, ...]:
+    """The names of the interactions' numbers beside rating and reward."""
+    return tables.number_columns(self.interactions)
+
+  @property
+  def user_ids(self) -> pa.Array:
+    """The id of each user number, as in `histories`."""
+    return self.interactions['user_id'].unique()
+
+  def with_rewards(self, rewards: np.ndarray) -> Catalog:
+    """Returns the catalog with other rewards.
+
+    Args:
+      rewards: float32 [num_interactions], in the order of the table.
+    """
+    index = self.interactions.column_names.index('reward')
+    return dataclasses.replace(
+        self,
+        interactions=self.interactions.set_column(
+            index, self.interactions.schema.field(index), pa.array(rewards)
+        ),
+    )
 
   @property
   def time_kind(self) -> str:

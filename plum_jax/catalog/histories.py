@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 import dataclasses
 
 import numpy as np
@@ -36,6 +37,8 @@ class Histories:
       of the first interaction where times are absolute; `UNKNOWN_TIME` where
       neither is known.
     time_kind: `absolute` or `relative`; see `tables.make_interactions`.
+    numbers: the interactions' further columns by name, float32
+      [num_interactions], NaN where missing.
   """
 
   user_ids: np.ndarray
@@ -46,6 +49,7 @@ class Histories:
   rewards: np.ndarray
   first_seen: np.ndarray
   time_kind: str
+  numbers: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
   @property
   def num_users(self) -> int:
@@ -108,6 +112,10 @@ def make_histories(items: pa.Table, interactions: pa.Table) -> Histories:
       rewards=_floats(interactions['reward'])[order],
       first_seen=_first_seen(items, numbers, times, time_kind),
       time_kind=time_kind,
+      numbers={
+          name: _floats(interactions[name])[order]
+          for name in tables.number_columns(interactions)
+      },
   )
 
 

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 import math
+import re
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -37,10 +38,13 @@ class Tables(NamedTuple):
   Attributes:
     items: one row an item; see `check_items`.
     interactions: one row an interaction; see `check_interactions`.
+    users: one row a user, if anything is known of them; see
+      `users.check_users`.
   """
 
   items: pa.Table
   interactions: pa.Table
+  users: pa.Table | None = None
 
 
 def make_items(
@@ -96,6 +100,7 @@ def make_interactions(
     time_kind: str,
     ratings: pa.Array | None = None,
     rewards: pa.Array | None = None,
+    numbers: Mapping[str, pa.Array] | None = None,
 ) -> pa.Table:
   """Puts columns together to an interaction table.
 
@@ -107,13 +112,17 @@ def make_interactions(
       first interaction).
     ratings: float32 [num_interactions], null where there is none.
     rewards: float32 [num_interactions], null where there is none.
+    numbers: further columns by name, such as `watch_ratio`: float32
+      [num_interactions], null where there is none.
 
   Returns:
     The table, unchecked.
   """
   empty = pa.nulls(len(user_ids), pa.float32())
+  numbers = numbers or {}
   schema = pa.schema(
-      INTERACTION_FIELDS, metadata={_TIME_KIND_KEY: time_kind.encode()}
+      [*INTERACTION_FIELDS, *(pa.field(n, pa.float32()) for n in numbers)],
+      metadata={_TIME_KIND_KEY: time_kind.encode()},
   )
   columns = [
       user_ids,
@@ -121,8 +130,15 @@ def make_interactions(
       times,
       empty if ratings is None else ratings,
       empty if rewards is None else rewards,
+      *numbers.values(),
   ]
   return pa.table(columns, schema=schema)
+
+
+def number_columns(interactions: pa.Table) -> tuple[str, ...]:
+  """Returns the names of the numeric columns beside rating and reward."""
+  fixed = {field.name for field in INTERACTION_FIELDS}
+  return tuple(name for name in interactions.column_names if name not in fixed)
 
 
 def time_kind(interactions: pa.Table) -> str:
@@ -143,11 +159,11 @@ def check_items(table: pa.Table, where: object) -> None:
       required value is absent; an item id is empty or occurs twice; a
       first-seen time is negative.
   """
-  _check_schema(table, ITEM_FIELDS, where)
+  check_schema(table, ITEM_FIELDS, where)
   for field in table.schema:
     if field.name not in {f.name for f in ITEM_FIELDS}:
-      _check_type(field, pa.string(), where)
-  _check_ids(table, 'item_id', where)
+      check_type(field, pa.string(), where)
+  check_ids(table, 'item_id', where)
   paths = pc.list_flatten(table['categories'])
   if paths.null_count or pc.list_flatten(paths).null_count:
     raise InputError(
@@ -157,23 +173,40 @@ def check_items(table: pa.Table, where: object) -> None:
         fix='Leave an unknown category out of its list.',
     )
   _check_times(table, 'first_seen', where)
-  ids = table['item_id'].combine_chunks()
+  check_unique(table, 'item_id', where)
+
+
+def check_unique(table: pa.Table, name: str, where: object) -> None:
+  """Refuses an id that occurs in two rows of a column."""
+  ids = table[name].combine_chunks()
   encoded = ids.dictionary_encode()
   if len(encoded.dictionary) < len(ids):
     counts = ids.value_counts()
     repeated = counts.filter(pc.greater(counts.field('counts'), 1))
-    item_id = repeated.field('values')[0].as_py()
+    value = repeated.field('values')[0].as_py()
     rows = [
-        row + 1
-        for row in pc.indices_nonzero(pc.equal(ids, item_id)).to_pylist()
+        row + 1 for row in pc.indices_nonzero(pc.equal(ids, value)).to_pylist()
     ]
+    what = name.replace('_', ' ')
     raise InputError(
-        f'The item id {item_id!r} occurs {len(rows)} times; '
-        f'{len(repeated)} item ids occur more than once.',
+        f'The {what} {value!r} occurs {len(rows)} times; '
+        f'{len(repeated)} {what}s occur more than once.',
         where=f'{where}, rows {rows[0]} and {rows[1]}',
-        expected='each item in one row',
+        expected=f'each {what.removesuffix(" id")} in one row',
         fix='Remove the repeated rows.',
     )
+
+
+def check_column_name(name: str, where: object) -> None:
+  """Refuses a name that no expression and no feature could have."""
+  if re.fullmatch(r'[A-Za-z_]\w*', name, re.ASCII):
+    return
+  raise InputError(
+      f'{name!r} cannot name a column.',
+      where=f'{where}, column {name}',
+      expected='letters, digits and underscores, such as watch_ratio',
+      fix='Rename the column.',
+  )
 
 
 def check_interactions(table: pa.Table, items: pa.Table, where: object) -> None:
@@ -186,13 +219,14 @@ def check_interactions(table: pa.Table, items: pa.Table, where: object) -> None:
 
   Raises:
     InputError: a column is missing or of another type; a user id is empty; an
-      item is not in `items`; a time is absent or negative; a rating or
-      reward is NaN or infinite; the table does not say what its times count
-      from; there is no interaction at all.
+      item is not in `items`; a time is absent or negative; a rating, a
+      reward or a further number is NaN or infinite; the table does not say
+      what its times count from; there is no interaction at all.
   """
-  _check_schema(table, INTERACTION_FIELDS, where)
-  if set(table.column_names) != {field.name for field in INTERACTION_FIELDS}:
-    raise _wrong_columns(table, INTERACTION_FIELDS, where)
+  check_schema(table, INTERACTION_FIELDS, where)
+  for name in number_columns(table):
+    check_column_name(name, where)
+    check_type(table.schema.field(name), pa.float32(), where)
   if time_kind(table) not in TIME_KINDS:
     raise InputError(
         f'The table does not say what its times count from: '
@@ -208,11 +242,11 @@ def check_interactions(table: pa.Table, items: pa.Table, where: object) -> None:
         expected='at least one interaction',
         fix='Check the source; a header alone is not enough.',
     )
-  _check_ids(table, 'user_id', where)
-  _check_ids(table, 'item_id', where)
+  check_ids(table, 'user_id', where)
+  check_ids(table, 'item_id', where)
   _check_times(table, 'time', where)
-  _check_finite(table, 'rating', where)
-  _check_finite(table, 'reward', where)
+  for name in ('rating', 'reward', *number_columns(table)):
+    check_finite(table, name, where)
   known = pc.is_in(
       table['item_id'], value_set=items['item_id'].combine_chunks()
   )
@@ -233,7 +267,7 @@ def _row(index: int) -> str:
   return f'row {index + 1}'
 
 
-def _check_schema(
+def check_schema(
     table: pa.Table, fields: Sequence[pa.Field], where: object
 ) -> None:
   """Refuses missing or repeated columns, other types and nulls."""
@@ -241,7 +275,7 @@ def _check_schema(
   if len(set(names)) < len(names) or any(f.name not in names for f in fields):
     raise _wrong_columns(table, fields, where)
   for field in fields:
-    _check_type(table.schema.field(field.name), field.type, where)
+    check_type(table.schema.field(field.name), field.type, where)
     column = table[field.name]
     if not field.nullable and column.null_count:
       row = pc.index(pc.is_null(column), True).as_py()
@@ -265,7 +299,7 @@ def _wrong_columns(
   )
 
 
-def _check_type(field: pa.Field, wanted: pa.DataType, where: object) -> None:
+def check_type(field: pa.Field, wanted: pa.DataType, where: object) -> None:
   """Refuses a column of another type; the names of list fields may differ."""
   if field.type.equals(wanted):
     return
@@ -281,7 +315,7 @@ def _check_type(field: pa.Field, wanted: pa.DataType, where: object) -> None:
   )
 
 
-def _check_ids(table: pa.Table, name: str, where: object) -> None:
+def check_ids(table: pa.Table, name: str, where: object) -> None:
   """Refuses an empty id."""
   empty = pc.equal(table[name], '')
   if pc.any(empty).as_py():
@@ -307,7 +341,7 @@ def _check_times(table: pa.Table, name: str, where: object) -> None:
     )
 
 
-def _check_finite(table: pa.Table, name: str, where: object) -> None:
+def check_finite(table: pa.Table, name: str, where: object) -> None:
   """Refuses NaN and infinities; a null is a value that is not there."""
   finite = pc.fill_null(pc.is_finite(table[name]), True)
   if not pc.all(finite).as_py():

@@ -118,7 +118,8 @@ def write(
         )
     )
     _LOGGER.info('tasks: %s records in %s', f'{len(of_split):,}', name)
-  tfds_files.write_metadata(directory, user_records.features(), infos)
+  features = user_records.features(tuple(histories.numbers))
+  tfds_files.write_metadata(directory, features, infos)
 
 
 def _check_items(

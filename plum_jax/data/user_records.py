@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 import dataclasses
 
 import numpy as np
@@ -36,7 +36,16 @@ _SEQUENCES = {
 }
 
 
-def features() -> tfds.features.FeaturesDict:
+def number_feature(column: str) -> str:
+  """Names the feature of a further numeric column of interactions.
+
+  >>> number_feature('watch_ratio')
+  'number_watch_ratio'
+  """
+  return f'number_{column}'
+
+
+def features(number_columns: Sequence[str] = ()) -> tfds.features.FeaturesDict:
   """Returns the features of a record.
 
   * `user_id`: the user's id, a string; `user`: the user's number.
@@ -46,12 +55,20 @@ def features() -> tfds.features.FeaturesDict:
   * `target_item_id` (`NO_TARGET` in training records), `target_sid_codes`
     [num_levels] (empty in training records), `target_time`, `target_rating`,
     `target_reward`: what is to be predicted.
+  * `number_<column>` [n] and `target_number_<column>`: a further number of the
+    interactions, NaN where missing.
+
+  Args:
+    number_columns: the catalog's; see `Catalog.number_columns`.
   """
   tensor = tfds.features.Tensor
+  numbers = [number_feature(column) for column in number_columns]
+  scalars = _SCALARS | {f'target_{name}': np.float32 for name in numbers}
+  sequences = _SEQUENCES | dict.fromkeys(numbers, np.float32)
   return tfds.features.FeaturesDict(
       {'user_id': tfds.features.Text()}
-      | {name: tensor(shape=(), dtype=t) for name, t in _SCALARS.items()}
-      | {name: tensor(shape=(None,), dtype=t) for name, t in _SEQUENCES.items()}
+      | {name: tensor(shape=(), dtype=t) for name, t in scalars.items()}
+      | {name: tensor(shape=(None,), dtype=t) for name, t in sequences.items()}
   )
 
 
@@ -139,6 +156,11 @@ def serialized(
     A serialized proto for each span, in their order.
   """
   no_code = full_codes[0, :0]
+  columns = {'ratings': histories.ratings, 'rewards': histories.rewards}
+  targets = {'ratings': 'target_rating', 'rewards': 'target_reward'}
+  for column, values in histories.numbers.items():
+    name = number_feature(column)
+    columns[name], targets[name] = values, f'target_{name}'
   for user, start, stop in zip(
       spans.user.tolist(),
       spans.start.tolist(),
@@ -155,19 +177,14 @@ def serialized(
         'target_sid_codes': no_code,
         'target_time': [NO_TARGET],
     }
-    reals = {
-        'ratings': histories.ratings[start:stop],
-        'rewards': histories.rewards[start:stop],
-        'target_rating': [np.nan],
-        'target_reward': [np.nan],
-    }
+    reals = {name: x[start:stop] for name, x in columns.items()}
+    reals |= {target: [np.nan] for target in targets.values()}
     if spans.has_target:
       target = histories.item_ids[stop]
       integers['target_item_id'] = [target]
       integers['target_sid_codes'] = full_codes[target]
       integers['target_time'] = [histories.times[stop]]
-      reals['target_rating'] = [histories.ratings[stop]]
-      reals['target_reward'] = [histories.rewards[stop]]
+      reals |= {targets[name]: [x[stop]] for name, x in columns.items()}
     yield _example(str(histories.user_ids[user]), integers, reals)
 
 

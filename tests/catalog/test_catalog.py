@@ -1,11 +1,13 @@
 # Copyright 2026 The PLUM-JAX Authors.
 # SPDX-License-Identifier: Apache-2.0
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from plum_jax.artifacts.errors import InputError
 from plum_jax.catalog import tables
+from plum_jax.catalog import users
 from plum_jax.catalog.catalog import Catalog
 
 
@@ -164,8 +166,22 @@ def test_catalog_refuses_items(make, what, where):
         ),
         (
             lambda: _interactions().append_column('x', pa.array([1, 2, 3])),
-            'columns are user_id, item_id, time, rating, reward, x',
-            'interactions',
+            'column x has the type int64',
+            'column x',
+        ),
+        (
+            lambda: _interactions().append_column(
+                'watch', pa.array([1, float('nan'), None], pa.float32())
+            ),
+            'watch is not a number',
+            'row 2, column watch',
+        ),
+        (
+            lambda: _interactions().append_column(
+                'watch time', pa.array([1, 2, 3], pa.float32())
+            ),
+            "'watch time' cannot name a column",
+            'column watch time',
         ),
         (
             lambda: _interactions().set_column(
@@ -190,6 +206,52 @@ def test_catalog_refuses_interactions(make, what, where):
   with pytest.raises(InputError, match=what) as caught:
     _catalog(interactions=make())
   assert where in caught.value.where
+
+
+def _users(user_ids=('v', 'x'), **columns):
+  return users.make_users(pa.array(user_ids, pa.string()), **columns)
+
+
+@pytest.mark.parametrize(
+    ('make', 'what', 'where'),
+    [
+        (lambda: _users(['v', 'v']), "user id 'v' occurs 2", 'rows 1 and 2'),
+        (lambda: _users(['v', '']), 'user_id is empty', 'row 2'),
+        (lambda: _users(['1', '2']), 'No user of the interactions', 'users'),
+        (
+            lambda: _users(
+                numbers={'age': pa.array([1, float('inf')], pa.float32())}
+            ),
+            'age is infinite',
+            'row 2, column age',
+        ),
+        (
+            lambda: _users().append_column('age', pa.array([1, 2])),
+            'age has the type int64',
+            'column age',
+        ),
+        (
+            lambda: _users().rename_columns(['user']),
+            'columns are user',
+            'users',
+        ),
+    ],
+)
+def test_catalog_refuses_users(make, what, where):
+  with pytest.raises(InputError, match=what) as caught:
+    Catalog(_items(), _interactions(), make())
+  assert where in caught.value.where
+
+
+def test_other_rewards_change_the_histories_and_nothing_else():
+  catalog = _catalog()
+  changed = catalog.with_rewards(np.array([3, 4, 5], np.float32))
+  # User u took item a first, in the second row.
+  assert changed.histories.rewards.tolist() == [4, 3, 5]
+  assert changed.time_kind == 'absolute'
+  assert changed.interactions.drop_columns(['reward']).equals(
+      catalog.interactions.drop_columns(['reward'])
+  )
 
 
 def test_load_says_that_the_stage_has_not_run(tmp_path):

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from plum_jax.artifacts.errors import InputError
 from plum_jax.catalog import tables
+from plum_jax.catalog import users as users_lib
 from plum_jax.catalog.sources import reading
 from plum_jax.catalog.sources.columns import Columns
 from plum_jax.catalog.sources.columns import UNITS
@@ -54,6 +55,7 @@ class InteractionColumns:
     time: dates, timestamps, or numbers in `Files.time_unit` since 1970, UTC.
     rating: numbers; empty where there is none.
     reward: numbers; empty where there is none.
+    numbers: further numeric columns to keep, such as `watch_ratio`.
   """
 
   user_id: str = 'user_id'
@@ -61,11 +63,27 @@ class InteractionColumns:
   time: str = 'time'
   rating: str = ''
   reward: str = ''
+  numbers: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class UserColumns:
+  """The names of the columns in one's own user file.
+
+  Attributes:
+    user_id: ids of the interaction file.
+    texts: text columns to keep, such as `country`.
+    numbers: numeric columns to keep, such as `age`.
+  """
+
+  user_id: str = 'user_id'
+  texts: tuple[str, ...] = ()
+  numbers: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class Files:
-  """An item file and an interaction file.
+  """An item file, an interaction file and, if there is one, a user file.
 
   Their forms follow from their suffixes: .csv, .tsv, .jsonl (also .ndjson,
   .json), each also with .gz, .bz2 or .zst behind it, and .parquet.
@@ -80,6 +98,8 @@ class Files:
     category_separator: between the paths of a category column of texts.
     path_separator: between the names of a path of texts; '' for none.
     data_name: the name in logs; that of the item file's folder if empty.
+    users: path of the user file; empty where there is none.
+    user_columns: what its columns are called.
   """
 
   items: str
@@ -91,6 +111,8 @@ class Files:
   category_separator: str = '|'
   path_separator: str = '>'
   data_name: str = ''
+  users: str = ''
+  user_columns: UserColumns = UserColumns()
 
   def __post_init__(self):
     """Refuses an unknown unit and a required column without a name."""
@@ -107,6 +129,7 @@ class Files:
         ('interaction_columns.user_id', columns.user_id),
         ('interaction_columns.item_id', columns.item_id),
         ('interaction_columns.time', columns.time),
+        ('user_columns.user_id', self.user_columns.user_id),
     )
     for field, name in required:
       if not name:
@@ -123,29 +146,42 @@ class Files:
     return self.data_name or pathlib.Path(self.items).resolve().parent.name
 
   def inputs(self) -> Mapping[str, pathlib.Path]:
-    """Finds both files."""
-    return {
+    """Finds the files."""
+    paths = {
         'items': reading.local_path(self.items, 'a file of items'),
         'interactions': reading.local_path(
             self.interactions, 'a file of interactions'
         ),
     }
+    if self.users:
+      paths['users'] = reading.local_path(self.users, 'a file of users')
+    return paths
 
   def parameters(self) -> Mapping[str, Any]:
     """Returns all but the paths, whose content counts."""
     values = dataclasses.asdict(self)
-    for field in ('items', 'interactions', 'data_name'):
+    for field in ('items', 'interactions', 'users', 'data_name'):
       del values[field]
-    # As JSON reads it back.
-    values['item_columns']['texts'] = list(self.item_columns.texts)
+    # What is not used makes no difference, and lists are as JSON reads them.
+    if not self.users:
+      del values['user_columns']
+    if not self.interaction_columns.numbers:
+      del values['interaction_columns']['numbers']
+    for columns in (v for v in values.values() if isinstance(v, dict)):
+      for name in {'texts', 'numbers'} & set(columns):
+        columns[name] = list(columns[name])
     return {'source': 'Files', **values}
 
   def read(self) -> Tables:
-    """Reads both files."""
+    """Reads the files."""
     _LOGGER.info(
-        '%s: reading %s and %s', self.name, self.items, self.interactions
+        '%s: reading %s', self.name, ', '.join(map(str, self.inputs().values()))
     )
-    return Tables(self._read_items(), self._read_interactions())
+    return Tables(
+        self._read_items(),
+        self._read_interactions(),
+        self._read_users() if self.users else None,
+    )
 
   def _read_items(self) -> pa.Table:
     path, names = pathlib.Path(self.items), self.item_columns
@@ -167,7 +203,7 @@ class Files:
 
   def _read_interactions(self) -> pa.Table:
     path, names = pathlib.Path(self.interactions), self.interaction_columns
-    others = (names.time, names.rating, names.reward)
+    others = (names.time, names.rating, names.reward, *names.numbers)
     table = Columns(
         path, [names.user_id, names.item_id], [n for n in others if n]
     )
@@ -177,7 +213,18 @@ class Files:
         table.times(names.time, self.time_unit),
         ratings=table.numbers(names.rating) if names.rating else None,
         rewards=table.numbers(names.reward) if names.reward else None,
+        numbers={name: table.numbers(name) for name in names.numbers},
         time_kind='relative' if self.relative_times else 'absolute',
+    )
+
+  def _read_users(self) -> pa.Table:
+    names = self.user_columns
+    texts = [names.user_id, *names.texts]
+    table = Columns(pathlib.Path(self.users), texts, list(names.numbers))
+    return users_lib.make_users(
+        table.texts(names.user_id),
+        texts={name: table.texts(name) for name in names.texts},
+        numbers={name: table.numbers(name) for name in names.numbers},
     )
 
   def _categories(self, table: Columns, path: pathlib.Path) -> pa.Array:

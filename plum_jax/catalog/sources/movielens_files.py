@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from plum_jax.artifacts.errors import InputError
 from plum_jax.catalog import tables
+from plum_jax.catalog.sources import movielens_users
 from plum_jax.catalog.sources import reading
 from plum_jax.catalog.tables import Tables
 
@@ -72,7 +73,14 @@ class Folder:
     """The files that are read, by name."""
     if self._zipped:
       return {self.path.name: self.path}
-    return {name: self.path / name for name in self._form}
+    names = [*self._form, *([self._users_file] if self._users_file else [])]
+    return {name: self.path / name for name in names}
+
+  @property
+  def _users_file(self) -> str:
+    """The file that says something of users; empty if it is not there."""
+    name = movielens_users.FILES.get(self._form[0], '')
+    return name if name in self._members else ''
 
   def open(self, name: str) -> BinaryIO:
     """Opens one of the form's files."""
@@ -90,7 +98,22 @@ class Folder:
     Raises:
       InputError: a file cannot be read.
     """
-    return _FORMS[self._form](self, size)
+    read = _FORMS[self._form](self, size)
+    if not self._users_file:
+      return read
+    return read._replace(users=_read_users(self, self._users_file))
+
+
+def _read_users(folder: Folder, name: str) -> pa.Table:
+  """Reads the file of users: bars, tabs or double colons between columns."""
+  types = movielens_users.types(name)
+  if name == 'users.dat':
+    table = _read_dat(folder, name, types, 'ascii')
+  elif name == 'u.user':
+    table = _read(folder, name, types, names=list(types), delimiter='|')
+  else:
+    table = _read(folder, name, types, delimiter='\t')
+  return movielens_users.make(table, folder.path / name)
 
 
 def _read_publisher_100k(folder: Folder, size: str) -> Tables:

@@ -4,6 +4,7 @@ import datetime
 import gzip
 import json
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -13,6 +14,7 @@ from plum_jax.catalog.catalog import Catalog
 from plum_jax.catalog.sources.files import Files
 from plum_jax.catalog.sources.files import InteractionColumns
 from plum_jax.catalog.sources.files import ItemColumns
+from plum_jax.catalog.sources.files import UserColumns
 
 _ITEMS = [
     {'sku': '007', 'name': 'A, "b"', 'tags': 'x > y|z', 'maker': 'M', 'n': 1},
@@ -106,6 +108,50 @@ def test_every_form_gives_the_same_catalog(tmp_path, suffix):
       },
   ]
   assert catalog.time_kind == 'absolute'
+
+
+@pytest.mark.parametrize('suffix', ['csv', 'jsonl', 'parquet'])
+def test_further_numbers_and_users_come_with_the_catalog(tmp_path, suffix):
+  log = [
+      row | {'ratio': ratio, 'seconds': 60 + n}
+      for n, (row, ratio) in enumerate(zip(_LOG, (0.5, None), strict=True))
+  ]
+  people = [
+      {'name': 'v', 'country': 'NZ', 'age': 31, 'skipped': 1},
+      {'name': 'w', 'country': 'IS', 'age': None, 'skipped': 2},
+  ]
+  source = _source(
+      tmp_path,
+      suffix,
+      log=log,
+      interaction_columns=InteractionColumns(
+          'who', 'what', 'when', numbers=('ratio', 'seconds')
+      ),
+      users=_write(tmp_path / f'users.{suffix}', people),
+      user_columns=UserColumns('name', texts=('country',), numbers=('age',)),
+  )
+  assert source.inputs()['users'] == tmp_path / f'users.{suffix}'
+  json.dumps(source.parameters())
+  catalog = Catalog(*source.read())
+  assert catalog.number_columns == ('ratio', 'seconds')
+  numbers = catalog.histories.numbers
+  assert numbers['seconds'].tolist() == [60, 61]
+  assert numbers['ratio'].dtype == np.float32
+  np.testing.assert_array_equal(numbers['ratio'], [0.5, np.nan])
+  assert catalog.users.to_pylist() == [
+      {'user_id': 'v', 'country': 'NZ', 'age': 31.0},
+      {'user_id': 'w', 'country': 'IS', 'age': None},
+  ]
+  catalog.save(tmp_path / 'catalog')
+  loaded = Catalog.load(tmp_path / 'catalog')
+  assert loaded.users.equals(catalog.users)
+  assert loaded.interactions.equals(catalog.interactions)
+
+
+def test_what_is_not_used_leaves_the_parameters_as_they_were(tmp_path):
+  parameters = _source(tmp_path).parameters()
+  assert 'user_columns' not in parameters
+  assert 'numbers' not in parameters['interaction_columns']
 
 
 def test_whole_numbers_serve_as_ids(tmp_path):

@@ -8,8 +8,10 @@ import pytest
 
 from plum_jax.artifacts import download
 from plum_jax.artifacts.errors import InputError
+from plum_jax.catalog.catalog import Catalog
 from plum_jax.catalog.sources import movielens
 from plum_jax.catalog.sources.movielens import MovieLens
+from plum_jax.catalog.users import texts_of
 from tests.catalog.sources import movielens_forms as forms
 
 _TITLES = [
@@ -43,7 +45,8 @@ def _canonical(ratings):
 
 def test_publisher_form_gives_the_tables(tmp_path):
   folder = forms.write_publisher(tmp_path)
-  items, interactions = MovieLens('100k', str(folder)).read()
+  items, interactions, users = MovieLens('100k', str(folder)).read()
+  assert users is None
   assert items['item_id'].to_pylist() == [film[0] for film in forms.FILMS]
   assert items['title'].to_pylist() == _TITLES
   years = items['year'].to_pylist()
@@ -77,6 +80,66 @@ def test_every_form_gives_the_same_tables(tmp_path, size, write):
   _assert_same(
       MovieLens(size, str(write(tmp_path / 'b'))).read(), publisher.read()
   )
+
+
+@pytest.mark.parametrize(
+    ('size', 'write', 'name', 'text', 'job'),
+    [
+        (
+            '100k',
+            forms.write_publisher,
+            'u.user',
+            '22|25|M|writer|40206\n7|57|F|administrator|91344\n',
+            'administrator',
+        ),
+        (
+            '100k',
+            forms.write_recbole,
+            'ml-100k.user',
+            'user_id:token\tage:token\tgender:token\toccupation:token\t'
+            'zip_code:token\n22\t25\tM\twriter\t40206\n'
+            '7\t57\tF\tadministrator\t91344\n',
+            'administrator',
+        ),
+        (
+            '1m',
+            lambda path: forms.write_double_colons(path, 'latin1'),
+            'users.dat',
+            '22::M::25::20::40206\n7::F::57::3::91344\n',
+            'clerical/admin',
+        ),
+    ],
+)
+def test_users_are_read_where_the_publisher_describes_them(
+    tmp_path, size, write, name, text, job
+):
+  folder = write(tmp_path)
+  (folder / name).write_text(text)
+  source = MovieLens(size, str(folder))
+  assert name in source.inputs()
+  read = source.read()
+  users = [
+      {'user_id': '22', 'gender': 'M', 'occupation': 'writer', 'age': 25.0},
+      {'user_id': '7', 'gender': 'F', 'occupation': job, 'age': 57.0},
+  ]
+  assert read.users.to_pylist() == users
+  catalog = Catalog(*read)
+  texts = [
+      texts_of(catalog.users, catalog.user_ids, column).to_pylist()
+      for column in ('age', 'occupation')
+  ]
+  # In the order of the histories: user 22, then 196, who has no row.
+  assert catalog.user_ids.to_pylist() == ['22', '196']
+  assert catalog.histories.user_ids.tolist() == ['22', '196']
+  assert texts == [['25', None], ['writer', None]]
+
+
+def test_occupation_without_a_name_is_refused(tmp_path):
+  folder = forms.write_double_colons(tmp_path, 'latin1')
+  (folder / 'users.dat').write_text('1::M::25::21::0\n')
+  with pytest.raises(InputError, match='no occupation 21') as caught:
+    MovieLens('1m', str(folder)).read()
+  assert 'users.dat, row 1' in caught.value.where
 
 
 def test_zip_file_gives_the_tables_of_its_folder(tmp_path):

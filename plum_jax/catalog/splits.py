@@ -47,12 +47,16 @@ class Split:
     test: the targets to report.
     cold_start_items: bool [num_items], items first seen after the training
       window.
+    train_start: int64 [num_users]: what training is to predict are the
+      positions `train_start[u]:train_end[u]`; what comes before is history
+      alone. None if all of the window is to be predicted.
   """
 
   train_end: np.ndarray
   validation: Targets
   test: Targets
   cold_start_items: np.ndarray
+  train_start: np.ndarray | None = None
 
   def train_mask(self, histories: Histories) -> np.ndarray:
     """Whether each interaction is in a training window.
@@ -106,6 +110,7 @@ def by_time(
     validation_days: int = 0,
     test_days: int = 1,
     min_history: int = 1,
+    train_days: int = 0,
 ) -> Split:
   """Trains on all days up to one and tests on the next.
 
@@ -125,6 +130,9 @@ def by_time(
     test_days: days that give test targets.
     min_history: targets with fewer earlier interactions of their user are
       left out; 0 keeps users that nothing is known of.
+    train_days: days up to N whose interactions are predicted in training; the
+      history before them holds all earlier ones. 0 for all days. With it a
+      model that knows day N-1 learns day N alone.
 
   Returns:
     The split. Cold-start items were seen by no one in the training window and
@@ -135,7 +143,7 @@ def by_time(
     InputError: the times are relative; the day is not one, or leaves nothing
       to train on or to test.
   """
-  _check_by_time(histories, validation_days, test_days, min_history)
+  _check_by_time(histories, validation_days, test_days, min_history, train_days)
   times = histories.times
   train_stop, test_start, test_stop = _borders(
       times, last_train_day, validation_days, test_days
@@ -149,21 +157,29 @@ def by_time(
     return _targets(histories, inside & (earlier >= min_history))
 
   test = targets(test_start, test_stop)
+  # Times rise within a user's run, so a window is a count.
+  train_end = starts + _sum_by_user(histories, in_training)
+  train_start = None
+  if train_days:
+    before = times < train_stop - train_days * SECONDS_PER_DAY
+    train_start = starts + _sum_by_user(histories, before)
+    in_training &= ~before
   if not in_training.any() or not len(test):
     raise InputError(
         f'The split leaves {int(in_training.sum())} interactions to train on '
         f'and {len(test)} to test.',
-        where=f'{last_train_day=}, {validation_days=}, {test_days=}',
+        where=f'{last_train_day=}, {validation_days=}, {test_days=}, '
+        f'{train_days=}',
         expected=f'days within {_day_name(times.min())} to '
         f'{_day_name(times.max())}, where the interactions are',
         fix='Choose another last_train_day or more test_days.',
     )
   return Split(
-      # Times rise within a user's run, so the window is a count.
-      train_end=starts + _sum_by_user(histories, in_training),
+      train_end=train_end,
       validation=targets(train_stop, test_start),
       test=test,
-      cold_start_items=_seen_after(histories, in_training, train_stop),
+      cold_start_items=_seen_after(histories, times < train_stop, train_stop),
+      train_start=train_start,
   )
 
 
@@ -185,6 +201,7 @@ def _check_by_time(
     validation_days: int,
     test_days: int,
     min_history: int,
+    train_days: int,
 ) -> None:
   """Refuses what cannot be split by time."""
   if histories.time_kind != 'absolute':
@@ -199,6 +216,7 @@ def _check_by_time(
       ('validation_days', validation_days, 0),
       ('test_days', test_days, 1),
       ('min_history', min_history, 0),
+      ('train_days', train_days, 0),
   ):
     if value < least:
       raise InputError(

@@ -18,6 +18,7 @@ from plum_jax.artifacts.errors import InputError
 from plum_jax.catalog import splits
 from plum_jax.catalog.catalog import Catalog
 from plum_jax.catalog.histories import Histories
+from plum_jax.data import rewards
 from plum_jax.data import tfds_files
 from plum_jax.data import user_records
 from plum_jax.semantic_ids import sid_table
@@ -33,6 +34,7 @@ def build(
     semantic_ids_directory: str | os.PathLike[str],
     split: str = 'leave_one_out',
     split_options: Mapping[str, Any] | None = None,
+    reward: str = '',
     seed: int = 0,
     examples_per_shard: int = 8_192,
 ) -> manifests.Manifest:
@@ -49,6 +51,8 @@ def build(
     semantic_ids_directory: the SID table of its items.
     split: `leave_one_out` or `by_time`; see `plum_jax.catalog.splits`.
     split_options: keyword arguments of the split's function.
+    reward: what an interaction is worth, as an expression of its columns; see
+      `data.rewards.with_rewards`.
     seed: of the order of the training records in the files.
     examples_per_shard: the most records of a file.
 
@@ -57,7 +61,7 @@ def build(
 
   Raises:
     InputError: an input is missing; the SID table is of other items; a target
-      has no history.
+      has no history; a reward cannot be made or used.
   """
   catalog_directory = pathlib.Path(catalog_directory)
   table_file = pathlib.Path(semantic_ids_directory) / TABLE_FILE
@@ -67,19 +71,28 @@ def build(
     catalog = Catalog.load(catalog_directory)
     table = sid_table.load(table_file)
     _check_items(catalog, table, table_file)
+    catalog, given = rewards.with_rewards(catalog, reward)
     made = splits.make_split(catalog.histories, split, split_options)
+    rewards.summarize(catalog, made, reward, given).save(folder)
+    first_targets = made.train_start is not None
     write(
         folder,
         catalog.histories,
         table.full_codes,
         {
             'train': user_records.training_spans(catalog.histories, made, seed),
-            'validation': user_records.target_spans(
-                catalog.histories, made.validation, 'validation'
-            ),
-            'test': user_records.target_spans(
-                catalog.histories, made.test, 'test'
-            ),
+            **{
+                name: user_records.target_spans(
+                    catalog.histories,
+                    targets,
+                    name,
+                    first_targets=first_targets,
+                )
+                for name, targets in (
+                    ('validation', made.validation),
+                    ('test', made.test),
+                )
+            },
         },
         examples_per_shard,
     )
@@ -93,6 +106,7 @@ def build(
           'split': split,
           'split_options': dict(split_options or {}),
           'examples_per_shard': examples_per_shard,
+          **({'reward': reward} if reward else {}),
       },
       seed=seed,
   )
@@ -118,7 +132,10 @@ def write(
         )
     )
     _LOGGER.info('tasks: %s records in %s', f'{len(of_split):,}', name)
-  features = user_records.features(tuple(histories.numbers))
+  features = user_records.features(
+      tuple(histories.numbers),
+      first_targets=spans['train'].first_target is not None,
+  )
   tfds_files.write_metadata(directory, features, infos)
 
 

@@ -17,6 +17,7 @@ from plum_jax.catalog.splits import Split
 from plum_jax.catalog.splits import Targets
 
 NO_TARGET = -1
+FIRST_TARGET = 'first_target'
 
 # Tensor, not tfds.features.Sequence: that one encodes element by element.
 _SCALARS = {
@@ -45,7 +46,9 @@ def number_feature(column: str) -> str:
   return f'number_{column}'
 
 
-def features(number_columns: Sequence[str] = ()) -> tfds.features.FeaturesDict:
+def features(
+    number_columns: Sequence[str] = (), *, first_targets: bool = False
+) -> tfds.features.FeaturesDict:
   """Returns the features of a record.
 
   * `user_id`: the user's id, a string; `user`: the user's number.
@@ -57,13 +60,18 @@ def features(number_columns: Sequence[str] = ()) -> tfds.features.FeaturesDict:
     `target_reward`: what is to be predicted.
   * `number_<column>` [n] and `target_number_<column>`: a further number of the
     interactions, NaN where missing.
+  * `first_target`: training is to predict the items of the history from this
+    one on, and never the first of a user's interactions.
 
   Args:
     number_columns: the catalog's; see `Catalog.number_columns`.
+    first_targets: whether records have `first_target`.
   """
   tensor = tfds.features.Tensor
   numbers = [number_feature(column) for column in number_columns]
   scalars = _SCALARS | {f'target_{name}': np.float32 for name in numbers}
+  if first_targets:
+    scalars[FIRST_TARGET] = np.int32
   sequences = _SEQUENCES | dict.fromkeys(numbers, np.float32)
   return tfds.features.FeaturesDict(
       {'user_id': tfds.features.Text()}
@@ -81,12 +89,15 @@ class Spans:
     start: int64 [n], position of the first interaction of the history.
     stop: int64 [n], one more than that of the last; the target's, if any.
     has_target: whether `stop` is a target.
+    first_target: int64 [n], the first interaction that training is to predict,
+      counted from `start`; None if records do not say.
   """
 
   user: np.ndarray
   start: np.ndarray
   stop: np.ndarray
   has_target: bool
+  first_target: np.ndarray | None = None
 
   def __len__(self) -> int:
     return len(self.user)
@@ -104,20 +115,37 @@ def training_spans(histories: Histories, split: Split, seed: int) -> Spans:
     seed: of the order.
 
   Returns:
-    The windows that are not empty.
+    The windows that are not empty, and in which there is something to predict.
   """
-  user = np.flatnonzero(split.train_end > histories.offsets[:-1])
+  first = split.train_start
+  begins = histories.offsets[:-1] if first is None else first
+  user = np.flatnonzero(split.train_end > begins)
   user = np.random.default_rng(seed).permutation(user)
-  return Spans(user, histories.offsets[user], split.train_end[user], False)
+  start = histories.offsets[user]
+  return Spans(
+      user,
+      start,
+      split.train_end[user],
+      False,
+      None if first is None else first[user] - start,
+  )
 
 
-def target_spans(histories: Histories, targets: Targets, name: str) -> Spans:
+def target_spans(
+    histories: Histories,
+    targets: Targets,
+    name: str,
+    *,
+    first_targets: bool = False,
+) -> Spans:
   """Returns the history before each target.
 
   Args:
     histories: all users'.
     targets: of one split.
     name: the split's name, for the message.
+    first_targets: whether training records say where their targets begin:
+      these then do too, and it is where the target is.
 
   Returns:
     One span per target, in the order of the targets.
@@ -136,7 +164,8 @@ def target_spans(histories: Histories, targets: Targets, name: str) -> Spans:
         expected='at least one interaction before each target',
         fix='Split with min_history=1 or more.',
     )
-  return Spans(targets.user, start, targets.position, True)
+  first_target = targets.position - start if first_targets else None
+  return Spans(targets.user, start, targets.position, True, first_target)
 
 
 def serialized(
@@ -161,11 +190,13 @@ def serialized(
   for column, values in histories.numbers.items():
     name = number_feature(column)
     columns[name], targets[name] = values, f'target_{name}'
-  for user, start, stop in zip(
-      spans.user.tolist(),
-      spans.start.tolist(),
-      spans.stop.tolist(),
-      strict=True,
+  for row, (user, start, stop) in enumerate(
+      zip(
+          spans.user.tolist(),
+          spans.start.tolist(),
+          spans.stop.tolist(),
+          strict=True,
+      )
   ):
     items = histories.item_ids[start:stop]
     integers = {
@@ -179,6 +210,8 @@ def serialized(
     }
     reals = {name: x[start:stop] for name, x in columns.items()}
     reals |= {target: [np.nan] for target in targets.values()}
+    if spans.first_target is not None:
+      integers[FIRST_TARGET] = [spans.first_target[row]]
     if spans.has_target:
       target = histories.item_ids[stop]
       integers['target_item_id'] = [target]

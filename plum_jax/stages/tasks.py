@@ -12,7 +12,11 @@ from plum_jax.stages.run_directory import RunDirectory
 
 
 def run(
-    run_dir: str, split: str, split_options: Mapping[str, Any], seed: int
+    run_dir: str,
+    split: str,
+    split_options: Mapping[str, Any],
+    seed: int,
+    reward: str = '',
 ) -> None:
   """Writes `tasks/` from `catalog/` and `semantic_ids/`.
 
@@ -21,6 +25,7 @@ def run(
     split: `leave_one_out` or `by_time`.
     split_options: keyword arguments of the split; see `catalog.splits`.
     seed: of the order of the records.
+    reward: what an interaction is worth; see `data.rewards.with_rewards`.
 
   Raises:
     InputError: see `data.build.build`.
@@ -32,5 +37,6 @@ def run(
       semantic_ids_directory=folders.semantic_ids,
       split=split,
       split_options=split_options,
+      reward=reward,
       seed=seed,
   )

@@ -79,6 +79,30 @@ def test_no_interaction_is_in_two_parts_of_a_split(drawn):
   assert parts.max() == 1
 
 
+@hypothesis.given(_by_time(), st.integers(1, 3))
+def test_training_days_change_nothing_but_where_targets_begin(drawn, days):
+  histories, split, (day, arguments) = drawn
+  last_day = f'1970-01-{day + 1:02}'
+  narrowed = splits.by_time(
+      histories, last_train_day=last_day, train_days=days, **arguments
+  )
+  assert split.train_start is None
+  assert narrowed.train_end.tolist() == split.train_end.tolist()
+  assert narrowed.test.position.tolist() == split.test.position.tolist()
+  assert (narrowed.cold_start_items == split.cold_start_items).all()
+  for user in range(histories.num_users):
+    times = histories.times[histories.offsets[user] : split.train_end[user]]
+    wanted = [n for n, time in enumerate(times) if time // _DAY > day - days]
+    found = np.arange(narrowed.train_start[user], split.train_end[user])
+    assert (found - histories.offsets[user]).tolist() == wanted
+
+
+def test_training_days_without_an_interaction_are_refused():
+  histories = random_histories.make([(0, 0, 0), (0, 1, 3 * _DAY)])
+  with pytest.raises(InputError, match='leaves 0 interactions to train on'):
+    splits.by_time(histories, last_train_day='1970-01-03', train_days=2)
+
+
 @hypothesis.given(random_histories.rows())
 def test_leave_one_out_equals_a_loop_over_users(rows):
   histories = random_histories.make(rows)

@@ -8,12 +8,13 @@ import tensorflow_datasets as tfds
 
 from plum_jax.artifacts.errors import InputError
 from plum_jax.data import build
+from plum_jax.data import rewards
 from tests.data.tiny_run import CODES
 from tests.data.tiny_run import write_inputs
 
 _HISTORIES = [[0, 5, 3, 1], [2, 4], [1, 2, 0]]
 # The first half of the test split's SHA-256.
-_TEST_SPLIT_SHA256 = 'ef9bf61ad44cbdf999af6c7706aab41f'
+_TEST_SPLIT_SHA256 = 'c978024d1df06311117fdf92f979ca45'
 _SIDS = [[0, 0, 0], [0, 1, 0], [1, 0, 0], [1, 1, 0], [2, 0, 0], [0, 0, 1]]
 
 
@@ -46,7 +47,7 @@ def test_build_writes_training_windows_that_tfds_reads(tmp_path):
     assert record['sid_codes'].tolist() == _sids(windows[user])
     assert record['times'].tolist() == [0, 10][: len(windows[user])]
     assert record['ratings'].tolist() == [i + 0.5 for i in windows[user]]
-    assert np.isnan(record['rewards']).all()
+    assert record['rewards'].tolist() == [1.0] * len(windows[user])
     assert record['target_item_id'] == -1
     assert record['target_sid_codes'].tolist() == []
     assert record['target_time'] == -1
@@ -73,6 +74,74 @@ def test_build_writes_the_history_before_each_target(tmp_path, split, expected):
     assert record['target_sid_codes'].tolist() == _sids([target])
     assert record['target_time'] == 10 * len(history)
     assert record['target_rating'] == target + 0.5
+
+
+def test_build_writes_numbers_and_rewards_beside_each_interaction(tmp_path):
+  numbers = {'watch_ratio': [0.5, None, 0.25, 1.0, 0.1, 0.2, 0.3, 0.4, 0.5]}
+  write_inputs(tmp_path, _HISTORIES, numbers=numbers)
+  _build(tmp_path, reward='rating >= 2')
+  train = {r['user']: r for r in _read(tmp_path / 'tasks', 'train')}
+  # Ratings are item numbers and a half.
+  assert train[0]['item_ids'].tolist() == [0, 5]
+  assert train[0]['rewards'].tolist() == [0.0, 1.0]
+  np.testing.assert_array_equal(
+      train[0]['number_watch_ratio'], np.float32([0.5, np.nan])
+  )
+  assert np.isnan(train[0]['target_number_watch_ratio'])
+  test = {r['user']: r for r in _read(tmp_path / 'tasks', 'test')}
+  assert test[0]['target_reward'] == 0.0
+  assert test[0]['target_number_watch_ratio'] == 1.0
+  summary = rewards.RewardSummary.load(tmp_path / 'tasks')
+  assert summary == rewards.RewardSummary('rating >= 2', True, 1.0)
+
+
+def test_largest_reward_is_that_of_the_training_windows(tmp_path):
+  write_inputs(tmp_path, _HISTORIES)
+  _build(tmp_path, reward='rating / 10')
+  # Items 0, 5, 2, 4 and 1 are trained on.
+  summary = rewards.RewardSummary.load(tmp_path / 'tasks')
+  assert summary.largest == pytest.approx(0.55)
+
+
+@pytest.mark.parametrize(
+    ('reward', 'what', 'where'),
+    [
+        ('1 - rating', 'is -4.5; 7 rewards cannot be used', 'row 2, REWARD'),
+        ('reward', "'u0' and item 'i0' is missing; 9", 'row 1, REWARD'),
+        ('log(rating - 0.5)', 'is -inf; 2', 'row 1, REWARD'),
+        ('0 * rating', 'training windows has a reward above 0', 'REWARD'),
+        ('stars', "no column 'stars'", 'REWARD'),
+    ],
+)
+def test_rewards_that_cannot_be_are_refused_with_their_row(
+    tmp_path, reward, what, where
+):
+  write_inputs(tmp_path, _HISTORIES)
+  with pytest.raises(InputError, match=what) as caught:
+    _build(tmp_path, reward=reward)
+  assert where in caught.value.where
+  assert not (tmp_path / 'tasks').exists()
+
+
+def test_records_of_a_split_by_time_say_what_is_to_be_predicted(tmp_path):
+  # One day apart, from day 0, 2 and 3 on.
+  day = 86_400
+  write_inputs(
+      tmp_path, _HISTORIES, starts=[0, 2 * day, 3 * day], step_seconds=day
+  )
+  _build(
+      tmp_path,
+      split='by_time',
+      split_options={'last_train_day': '1970-01-04', 'train_days': 2},
+  )
+  train = {r['user']: r for r in _read(tmp_path / 'tasks', 'train')}
+  found = {
+      u: (r['item_ids'].tolist(), r['first_target']) for u, r in train.items()
+  }
+  # Days 2 and 3 are learnt; user 2's only interaction then is the first.
+  assert found == {0: ([0, 5, 3, 1], 2), 1: ([2, 4], 0), 2: ([1], 0)}
+  [test] = _read(tmp_path / 'tasks', 'test')
+  assert (test['target_item_id'], test['first_target']) == (2, 1)
 
 
 def test_build_makes_files_that_can_be_moved_and_are_the_same_each_time(

@@ -17,16 +17,25 @@ from plum_jax.vocabulary import build as vocabulary_build
 CODES = np.array([[0, 0], [0, 1], [1, 0], [1, 1], [2, 0], [0, 0]])
 
 
-def write_inputs(root, histories, codes=CODES, starts=None):
+def write_inputs(
+    root,
+    histories,
+    codes=CODES,
+    starts=None,
+    step_seconds=10,
+    numbers=None,
+    users=None,
+):
   """Writes a catalog, of item numbers per user, and a SID table.
 
-  A user's interactions are 10 seconds apart, from `starts[user]` on.
+  A user's interactions are some seconds apart, from `starts[user]` on; numbers
+  are those of all interactions, one user's after the other's.
   """
   starts = starts or [0] * len(histories)
   item_ids = [f'i{i}' for i in range(len(codes))]
   user_ids = [f'u{u}' for u, items in enumerate(histories) for _ in items]
   interactions = [
-      (item, start + 10 * t)
+      (item, start + step_seconds * t)
       for items, start in zip(histories, starts, strict=True)
       for t, item in enumerate(items)
   ]
@@ -39,8 +48,13 @@ def write_inputs(root, histories, codes=CODES, starts=None):
           pa.array([item_ids[i] for i, _ in interactions]),
           pa.array([time for _, time in interactions]),
           ratings=pa.array([i + 0.5 for i, _ in interactions], pa.float32()),
+          numbers={
+              name: pa.array(values, pa.float32())
+              for name, values in (numbers or {}).items()
+          },
           time_kind='absolute',
       ),
+      users,
   )
   (root / 'catalog').mkdir(parents=True)
   catalog.save(root / 'catalog')
@@ -55,9 +69,9 @@ def write_inputs(root, histories, codes=CODES, starts=None):
   ).save(root / 'semantic_ids' / TABLE_FILE)
 
 
-def build_run(root, histories, codes=CODES, **kwargs):
+def build_run(root, histories, codes=CODES, inputs=None, **kwargs):
   """Makes the folders `vocabulary` and `tasks` too; returns the run's."""
-  write_inputs(root, histories, codes)
+  write_inputs(root, histories, codes, **(inputs or {}))
   folders = {
       'catalog_directory': root / 'catalog',
       'semantic_ids_directory': root / 'semantic_ids',

@@ -23,7 +23,9 @@ def batch_size(lengths: Mapping[str, int]) -> int:
 
 
 def pack(
-    batch: Mapping[str, tf.RaggedTensor], lengths: Mapping[str, int]
+    batch: Mapping[str, tf.RaggedTensor],
+    lengths: Mapping[str, int],
+    of_examples: Mapping[str, tf.Tensor] | None = None,
 ) -> dict[str, tf.Tensor]:
   """Packs examples as `seqio.trim_and_pack_dataset` does, and gives the same.
 
@@ -35,12 +37,14 @@ def pack(
   Args:
     batch: int32 [n, (tokens)] by feature, `n` at most `batch_size(lengths)`.
     lengths: length of a row, by feature; other features are left out.
+    of_examples: values [n] by name that all tokens of an example's `targets`
+      share.
 
   Returns:
     For each feature int32 [num_rows, length] of its name (padded with 0),
     `<name>_segment_ids` (from 1, padded with 0) and `<name>_positions` (within
-    the example). Examples stay in their order; one that is longer than a row
-    is cut.
+    the example); and the shared values at the tokens, `targets_<name>`.
+    Examples stay in their order; one that is longer than a row is cut.
   """
   batch = {name: _trim(batch[name], lengths[name]) for name in lengths}
   num_tokens = {
@@ -57,6 +61,9 @@ def pack(
         f'{name}_segment_ids': tf.repeat(segment, counts),
         f'{name}_positions': tf.ragged.range(counts).values,
     }
+    if name == 'targets':
+      for shared, values in (of_examples or {}).items():
+        fields[f'targets_{shared}'] = tf.repeat(values, counts)
     for field, values in fields.items():
       packed[field] = _RaggedTensor.from_value_rowids(
           values, of_row, nrows=row[-1] + 1, validate=False

@@ -14,6 +14,7 @@ _KINDS = {
         {'inputs': 12, 'targets': 7},
     ),
     'decoder_only': (seqio.LMFeatureConverter, {'targets': 12}),
+    'prefix': (seqio.PrefixLMFeatureConverter, {'inputs': 11, 'targets': 5}),
 }
 
 
@@ -63,6 +64,53 @@ def test_packed_rows_have_literal_values():
       'decoder_loss_weights': [[1, 1, 1, 1, 1, 0], [1, 1, 0, 0, 0, 0]],
       'decoder_segment_ids': [[1, 1, 1, 2, 2, 0], [1, 1, 0, 0, 0, 0]],
       'decoder_positions': [[0, 1, 2, 0, 1, 0], [0, 1, 0, 0, 0, 0]],
+  }
+
+
+@pytest.mark.parametrize('pack', [False, True])
+@pytest.mark.parametrize('kind', list(_KINDS))
+def test_loss_weight_of_an_example_is_at_each_of_its_targets(kind, pack):
+  _, lengths = _KINDS[kind]
+  dataset = _dataset(lengths, num_examples=80)
+  weights = np.arange(1, 81, dtype=np.float32) / 8
+  weighted = tf.data.Dataset.zip(
+      (dataset, tf.data.Dataset.from_tensor_slices(weights))
+  ).map(lambda example, weight: example | {'loss_weight': weight})
+  converter = feature_converters.make(kind, pack)
+  plain, found = _rows(converter(dataset, lengths)), _rows(
+      converter(weighted, lengths)
+  )
+  ours = found.pop('decoder_loss_weights')
+  mask = plain.pop('decoder_loss_weights')
+  assert ours.dtype == np.float32
+  for name, rows in plain.items():
+    np.testing.assert_array_equal(found[name], rows, err_msg=name)
+  # The number of each token's example, from the segments of all rows before.
+  segments = found.get(
+      'decoder_segment_ids', (plain['decoder_target_tokens'] > 0) * 1
+  )
+  before = np.concatenate([[0], np.cumsum(segments.max(1))[:-1]])
+  example = np.maximum(before[:, None] + segments - 1, 0)
+  np.testing.assert_array_equal(ours, weights[example] * mask)
+
+
+def test_prefix_rows_with_weights_have_literal_values():
+  dataset = tf.data.Dataset.from_tensor_slices(
+      {
+          'inputs': tf.ragged.constant([[7, 8], [9]], tf.int32),
+          'targets': tf.constant([[3, 4], [5, 6]]),
+          'loss_weight': tf.constant([0.5, 0.25]),
+      }
+  )
+  lengths = {'inputs': 5, 'targets': 3}
+  rows = _rows(feature_converters.make('prefix', True)(dataset, lengths))
+  assert {name: values.tolist() for name, values in rows.items()} == {
+      'decoder_target_tokens': [[7, 8, 3, 4, 9, 5, 6, 0]],
+      'decoder_input_tokens': [[0, 7, 8, 3, 0, 9, 5, 0]],
+      'decoder_loss_weights': [[0, 0, 0.5, 0.5, 0, 0.25, 0.25, 0]],
+      'decoder_causal_attention': [[1, 1, 1, 0, 1, 1, 0, 0]],
+      'decoder_segment_ids': [[1, 1, 1, 1, 2, 2, 2, 0]],
+      'decoder_positions': [[0, 1, 2, 3, 0, 1, 2, 0]],
   }
 
 

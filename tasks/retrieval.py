@@ -4,11 +4,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 import functools
 import os
+import pathlib
+from typing import Any
 
+from plum_jax.artifacts.errors import InputError
+from plum_jax.data import label_sampling
 from plum_jax.data import preprocessors
+from plum_jax.data import prompt_texts
 from plum_jax.data import registration
+from plum_jax.data.label_sampling import LabelSampling
+from plum_jax.data.rewards import RewardSummary
 
 
 def register(
@@ -18,37 +26,107 @@ def register(
     positions: str = preprocessors.ALL_POSITIONS,
     max_items: int | None = None,
     add_eos: bool = False,
+    rewards: str = label_sampling.SAMPLE,
+    label_rate: float = 1.0,
+    max_labels_per_user: int | None = None,
+    item_fields: Sequence[str] = (),
+    user_fields: Sequence[str] = (),
+    context_fields: Sequence[str] = (),
+    max_field_tokens: int = 32,
 ) -> str:
   """Registers `plum_<dataset>_retrieval`, in the place of an older one.
 
-  `inputs` are the SID tokens of the newest items that fit, `targets` those of
-  the next item. A SID has a fixed number of tokens, so no end-of-sequence
-  token is needed to tell where it ends: our choice.
+  `inputs` are the SID tokens of the newest items that fit, with the texts that
+  the fields name (see `data.prompt_texts`), `targets` the SID tokens of the
+  next item. A SID has a fixed number of tokens, so no end-of-sequence token is
+  needed to tell where it ends: our choice. A decoder-only model trains on it
+  with the converter `prefix`, whose loss is on `targets` alone.
 
   Args:
     dataset: names the catalog in the task's name.
-    run_directory: with the artifacts `tasks` and `vocabulary`.
+    run_directory: with the artifacts `tasks` and `vocabulary`; for fields also
+      `catalog`.
     positions: `all`, every item of a training window but the first is a target
       once an epoch; `one`, one of them drawn for every user and epoch.
     max_items: the most items of a history; None for what fits the input.
     add_eos: whether `targets` end with the end-of-sequence token.
+    rewards: what becomes of the rewards that the stage `tasks` was given, if
+      any: `sample`, each target is kept with probability r / r_max, drawn anew
+      every epoch, as PLUM does; `weight`, its loss is weighed by r / r_max, of
+      the same expectation; `ignore`.
+    label_rate: share of the targets that are kept, drawn anew every epoch.
+    max_labels_per_user: the most targets of a user and epoch; None for all.
+    item_fields: texts of items that follow each SID of the history: `title`,
+      `categories` or a further text field.
+    user_fields: columns of the catalog's users.
+    context_fields: texts that follow the SID of the newest item, which is
+      repeated at the end.
+    max_field_tokens: the most tokens of a field of an item.
 
   Returns:
     The task's name.
 
   Raises:
-    InputError: an artifact is missing, or they do not belong together.
+    InputError: an artifact is missing, or they do not belong together; an
+      option has no such value; there is no such field.
   """
   if positions not in (preprocessors.ALL_POSITIONS, preprocessors.ONE_POSITION):
     raise registration.wrong_option('positions', positions, ('all', 'one'))
+  folder = pathlib.Path(run_directory) / registration.TASKS_FOLDER
+  labels = _labels(
+      rewards, RewardSummary.load(folder), label_rate, max_labels_per_user
+  )
+  texts = prompt_texts.load(
+      run_directory,
+      item_fields=item_fields,
+      user_fields=user_fields,
+      context_fields=context_fields,
+      max_field_tokens=max_field_tokens,
+  )
+  # Options that are not used stay out of manifests.
+  options: dict[str, Any] = {'positions': positions, 'max_items': max_items}
+  if labels != LabelSampling():
+    options['labels'] = labels
+  if texts is not None:
+    options['texts'] = texts
   return registration.add_history_task(
       'retrieval',
       dataset,
       run_directory,
-      functools.partial(
-          preprocessors.retrieval_examples,
-          positions=positions,
-          max_items=max_items,
-      ),
+      functools.partial(preprocessors.retrieval_examples, **options),
       {'inputs': False, 'targets': add_eos},
+      loss_weight=labels.rewards == label_sampling.WEIGHT,
+  )
+
+
+def _labels(
+    rewards: str,
+    summary: RewardSummary,
+    label_rate: float,
+    max_labels_per_user: int | None,
+) -> LabelSampling:
+  """Checks and puts together how targets are chosen."""
+  if rewards not in label_sampling.REWARD_USES:
+    raise registration.wrong_option(
+        'rewards', rewards, label_sampling.REWARD_USES
+    )
+  if not 0 < label_rate <= 1:
+    raise _not_a_number('label_rate', label_rate, 'above 0 and at most 1')
+  if max_labels_per_user is not None and max_labels_per_user < 1:
+    raise _not_a_number('max_labels_per_user', max_labels_per_user, '1 or more')
+  if not summary.given:
+    rewards, largest = label_sampling.IGNORE, 1.0
+  elif rewards == label_sampling.IGNORE:
+    largest = 1.0
+  else:
+    largest = summary.largest
+  return LabelSampling(rewards, largest, label_rate, max_labels_per_user)
+
+
+def _not_a_number(name: str, value: object, expected: str) -> InputError:
+  return InputError(
+      f'{name} is {value!r}.',
+      where=f'the option {name} of the task',
+      expected=f'a number {expected}',
+      fix='Correct the value.',
   )

@@ -73,12 +73,13 @@ class TextTokens:
   def ragged(self) -> tf.RaggedTensor:
     """Returns the table as a tensor that graph functions capture.
 
-    Made where it is used, outside of graph functions: they hold it by
-    reference, not as a constant of their graphs.
+    They hold it by reference, not as a constant of their graphs, wherever this
+    is called.
     """
-    return _RaggedTensor.from_row_splits(
-        tf.constant(self.values), tf.constant(self.row_splits), validate=False
-    )
+    with tf.init_scope():
+      return _RaggedTensor.from_row_splits(
+          tf.constant(self.values), tf.constant(self.row_splits), validate=False
+      )
 
   def cut(self, max_tokens: int) -> TextTokens:
     """Returns the table with at most so many tokens, the first ones, a row."""
@@ -120,6 +121,35 @@ def encode(
     values = [np.concatenate(values)]
     reporter.update(start + len(rows))
   return TextTokens(values[0], np.cumsum(np.concatenate(lengths)))
+
+
+def join(tables: Sequence[TextTokens]) -> TextTokens:
+  """Puts the rows of tables one after another.
+
+  Args:
+    tables: at least one, all with the same number of rows.
+
+  Returns:
+    A table whose row `i` is row `i` of the first, of the second, and so on.
+
+  >>> one = TextTokens(np.array([1, 2, 3]), np.array([0, 2, 3]))
+  >>> two = TextTokens(np.array([4, 5]), np.array([0, 0, 2]))
+  >>> both = join([one, two])
+  >>> both[0].tolist(), both[1].tolist()
+  ([1, 2], [3, 4, 5])
+  """
+  row_splits = np.concatenate(
+      [[0], np.cumsum(sum(table.lengths for table in tables))]
+  )
+  values = np.empty(row_splits[-1], np.int32)
+  begins = row_splits[:-1].copy()
+  for table in tables:
+    shift = np.repeat(begins - table.row_splits[:-1], table.lengths)
+    values[np.arange(len(table.values)) + shift] = table.values
+    begins += table.lengths
+  return TextTokens(
+      values, row_splits, ' + '.join(table.content_hash for table in tables)
+  )
 
 
 def load(

@@ -16,6 +16,11 @@ import seqio
 import tensorflow as tf
 
 from plum_jax.artifacts.errors import InputError
+from plum_jax.data import label_sampling
+from plum_jax.data import prompts
+from plum_jax.data.label_sampling import LabelSampling
+from plum_jax.data.prompt_texts import PromptTexts
+from plum_jax.data.user_records import FIRST_TARGET
 from plum_jax.data.user_records import NO_TARGET
 
 Tensors = Mapping[str, tf.Tensor]
@@ -39,19 +44,17 @@ def sid_tokens(
 
   Returns:
     `tokens` int32 [n, num_levels] of the history, `target_tokens` int32
-    [1, num_levels], or [0, num_levels] in a training record; `user`,
-    `item_ids` and `target_item_id` as in the record.
+    [1, num_levels], or [0, num_levels] in a training record; and what the
+    record has beside codes and the user's id.
   """
   first_ids = tf.constant([level_first_ids], tf.int32)
   shape = [-1, len(level_first_ids)]
-  return {
+  codes = ('sid_codes', 'target_sid_codes', 'user_id')
+  return {name: x for name, x in record.items() if name not in codes} | {
       'tokens': tf.reshape(record['sid_codes'], shape) + first_ids,
       'target_tokens': (
           tf.reshape(record['target_sid_codes'], shape) + first_ids
       ),
-      'user': record['user'],
-      'item_ids': record['item_ids'],
-      'target_item_id': record['target_item_id'],
   }
 
 
@@ -61,11 +64,14 @@ def retrieval_examples(
     *,
     positions: str = ALL_POSITIONS,
     max_items: int | None = None,
+    labels: LabelSampling | None = None,
+    texts: PromptTexts | None = None,
 ) -> tf.data.Dataset:
   """Makes (history, next item) pairs: TIGER's task (2305.05065, section 3.2).
 
   A training record gives pairs from within its window, whose first item only
-  ever is history; another record gives the one pair of its target.
+  ever is history, nor are items before its `first_target`; another record
+  gives the one pair of its target, whatever that is worth.
 
   Args:
     dataset: records with `sid_tokens`.
@@ -73,23 +79,37 @@ def retrieval_examples(
     positions: `all`, each item of a window is the target of a pair; or `one`,
       one position is drawn for every user and epoch.
     max_items: the most items of a history; None is no limit but the budget.
+    labels: which items of a window are targets in an epoch; None for all.
+    texts: what the prompt says beside SIDs; None for nothing.
 
   Returns:
-    Examples with `inputs` int32 [m * num_levels], the newest items that fit,
-    whole ones, oldest first; `targets` int32 [num_levels]; `user`,
-    `target_item_id` int32; and `history_item_ids` int32: the whole history of
-    a target of validation or test, empty in training.
+    Examples with `inputs` int32 [m], the newest items that fit, whole ones,
+    oldest first, each with its text, then what `texts` says of user and
+    context; `targets` int32 [num_levels]; `user`, `target_item_id` int32;
+    `history_item_ids` int32: the whole history of a target of validation or
+    test, empty in training; and, if rewards are weights, `loss_weight` float32,
+    1 for validation and test.
 
   Raises:
     InputError: the budget of `inputs` holds no item, or that of `targets` not
-      a whole SID.
+      a whole SID; or it does not hold the texts.
   """
   num_levels = dataset.element_spec['tokens'].shape[1]
   _item_limit(sequence_length, 'targets', num_levels, None)
   limit = _item_limit(sequence_length, 'inputs', num_levels, max_items)
+  length = (sequence_length or {}).get('inputs')
+  if texts is not None and length is not None:
+    texts.check_budget(length, num_levels)
 
   pairs = _traced(
-      _pairs, num_levels=num_levels, limit=limit, positions=positions
+      _pairs,
+      num_levels=num_levels,
+      limit=limit,
+      positions=positions,
+      labels=labels,
+      texts=texts,
+      length=length,
+      max_items=max_items,
   )
   return _map_and_flatten(dataset, pairs)
 
@@ -119,8 +139,17 @@ def history_windows(
     int32 as in `retrieval_examples`.
 
   Raises:
-    InputError: the budget holds no item.
+    InputError: the budget holds no item; or training is to predict some days
+      alone, which windows do not tell apart.
   """
+  if FIRST_TARGET in dataset.element_spec:
+    raise InputError(
+        'The split gives training days of its own, and windows of histories '
+        'are predicted whole.',
+        where='SPLIT_OPTIONS, train_days',
+        expected='a split without train_days, or the task retrieval',
+        fix='Choose MIXTURE_OR_TASK_NAME = @retrieval.register().',
+    )
   num_levels = dataset.element_spec['tokens'].shape[1]
   limit = _item_limit(sequence_length, 'targets', num_levels, max_items)
   assert limit is not None
@@ -156,34 +185,72 @@ def _pairs(
     num_levels: int,
     limit: int | None,
     positions: str,
+    labels: LabelSampling | None,
+    texts: PromptTexts | None,
+    length: int | None,
+    max_items: int | None,
 ) -> dict[str, Any]:
   """Returns the (history, next item) pairs of a record, stacked."""
   tokens, item_ids, num_history = _with_target(record)
-  # A training record has targets from its second item on.
-  stops = tf.range(1, num_history)
-  if positions == ONE_POSITION:
-    stops = tf.random.experimental.stateless_shuffle(stops, seed)[:1]
   stops = tf.cond(
       _has_target(record),
       lambda: tf.reshape(num_history, [1]),
-      lambda: stops,
+      lambda: _labels(record, num_history, seed, positions, labels),
   )
-  starts = tf.zeros_like(stops)
-  if limit is not None:
-    starts = tf.maximum(stops - limit, 0)
-  rows = tf.ragged.range(starts, stops)
-  inputs = tf.gather(tokens, rows.values)
-  return {
-      'inputs': _RaggedTensor.from_row_splits(
-          tf.reshape(inputs, [-1]),
-          rows.row_splits * num_levels,
-          validate=False,
-      ),
+  if texts is None:
+    inputs = _sid_prompts(tokens, stops, num_levels, limit)
+  else:
+    inputs = prompts.with_texts(
+        texts, tokens, item_ids, record['user'], stops, length, max_items
+    )
+  pairs = {
+      'inputs': inputs,
       'targets': tf.gather(tokens, stops),
       'user': tf.fill([tf.size(stops)], record['user']),
       'target_item_id': tf.gather(item_ids, stops),
       'history_item_ids': _history(record, tf.size(stops)),
   }
+  if labels is not None and labels.rewards == label_sampling.WEIGHT:
+    pairs['loss_weight'] = tf.cond(
+        _has_target(record),
+        lambda: tf.ones_like(stops, tf.float32),
+        lambda: labels.share(record, stops),
+    )
+  return pairs
+
+
+def _labels(
+    record: Tensors,
+    num_history: tf.Tensor,
+    seed: tf.Tensor,
+    positions: str,
+    labels: LabelSampling | None,
+) -> tf.Tensor:
+  """Returns the positions of a training record's targets, int32 [n]."""
+  # A training record has targets from its second item on.
+  first = tf.maximum(record.get(FIRST_TARGET, 0), 1)
+  stops = tf.range(first, tf.maximum(num_history, first))
+  if labels is not None:
+    stops = labels.candidates(record, stops)
+  if positions == ONE_POSITION:
+    stops = tf.random.experimental.stateless_shuffle(stops, seed)[:1]
+  if labels is not None:
+    stops = labels.draw(record, labels.thin_out(stops, seed), seed)
+  return stops
+
+
+def _sid_prompts(
+    tokens: tf.Tensor, stops: tf.Tensor, num_levels: int, limit: int | None
+) -> tf.RaggedTensor:
+  """Returns the SIDs of the newest items before each stop."""
+  starts = tf.zeros_like(stops)
+  if limit is not None:
+    starts = tf.maximum(stops - limit, 0)
+  rows = tf.ragged.range(starts, stops)
+  inputs = tf.gather(tokens, rows.values)
+  return _RaggedTensor.from_row_splits(
+      tf.reshape(inputs, [-1]), rows.row_splits * num_levels, validate=False
+  )
 
 
 def _windows(

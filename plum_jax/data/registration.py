@@ -18,6 +18,7 @@ from plum_jax.artifacts import manifest as manifests
 from plum_jax.artifacts.errors import InputError
 from plum_jax.data import preprocessors
 from plum_jax.data import tensorflow_runtime
+from plum_jax.data.feature_converters import LOSS_WEIGHT
 from plum_jax.data.source import TfdsDirectorySource
 from plum_jax.semantic_ids import lineage
 from plum_jax.vocabulary.semantic_id_vocabulary import SemanticIdVocabulary
@@ -29,6 +30,8 @@ SEMANTIC_IDS_FOLDER = 'semantic_ids'
 # hundred users, and the order of the users is drawn when the files are written.
 _SHUFFLE_BUFFER_SIZE = 16_384
 
+_NUMBER = seqio.ContinuousFeature(dtype=tf.float32, rank=0, add_eos=False)
+
 Preprocessor = Callable[..., tf.data.Dataset]
 
 
@@ -38,6 +41,8 @@ def add_history_task(
     run_directory: str | os.PathLike[str],
     make_examples: Preprocessor,
     features: Mapping[str, bool],
+    *,
+    loss_weight: bool = False,
 ) -> str:
   """Registers `plum_<dataset>_<stage>`, in the place of an older one.
 
@@ -48,6 +53,8 @@ def add_history_task(
     make_examples: a preprocessor of records with SID tokens.
     features: the features it makes that are tokens, and whether an
       end-of-sequence token is to be added to each.
+    loss_weight: whether examples have a `loss_weight`. It is a feature of the
+      task, so that no mixture with tasks that have none drops it silently.
 
   Returns:
     The task's name.
@@ -141,7 +148,8 @@ def add_task(
       output_features={
           feature: seqio.Feature(vocabulary, add_eos=add_eos)
           for feature, add_eos in features.items()
-      },
+      }
+      | ({LOSS_WEIGHT: _NUMBER} if loss_weight else {}),
       shuffle_buffer_size=_SHUFFLE_BUFFER_SIZE,
   )
   return name

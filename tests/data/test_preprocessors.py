@@ -5,55 +5,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 import numpy as np
 import pytest
-import seqio
-import tensorflow as tf
 
 from plum_jax.artifacts.errors import InputError
 from plum_jax.data import preprocessors
-from plum_jax.data import user_records
-
-# Levels of 100 codes, so that token 1000 + i and 1100 + i are of item i.
-_FIRST_IDS = [1_000, 1_100]
-_TRAINING = -1
-
-
-def _records(rows):
-  """Makes a dataset of (user, item numbers, target item or _TRAINING)."""
-  examples = []
-  for user, items, target in rows:
-    has_target = target != _TRAINING
-    of_target = [target] if has_target else []
-    examples.append(
-        user_records._example(  # noqa: SLF001
-            f'u{user}',
-            {
-                'user': [user],
-                'item_ids': items,
-                'sid_codes': np.repeat(items, 2).astype(int),
-                'times': items,
-                'target_item_id': of_target or [-1],
-                'target_sid_codes': np.repeat(of_target, 2).astype(int),
-                'target_time': [0],
-            },
-            {
-                'ratings': items,
-                'rewards': items,
-                'target_rating': [0.0],
-                'target_reward': [0.0],
-            },
-        )
-    )
-  features = user_records.features()
-  dataset = tf.data.Dataset.from_tensor_slices(examples)
-  return preprocessors.sid_tokens(
-      dataset.map(features.deserialize_example), level_first_ids=_FIRST_IDS
-  )
-
-
-def _run(preprocessor, rows, lengths=None, seed=0, **kwargs):
-  with seqio.map_seed_manager(seed):
-    dataset = preprocessor(_records(rows), sequence_length=lengths, **kwargs)
-  return list(dataset.as_numpy_iterator())
+from tests.data import tiny_records
 
 
 def _lists(examples, *names):
@@ -68,9 +23,9 @@ def _items(tokens):
 
 
 def test_retrieval_examples_of_a_training_record_have_literal_tokens():
-  examples = _run(
+  examples = tiny_records.run(
       preprocessors.retrieval_examples,
-      [(7, [3, 1, 4], _TRAINING), (8, [5], _TRAINING)],
+      [(7, [3, 1, 4], tiny_records.TRAINING), (8, [5], tiny_records.TRAINING)],
   )
   names = ('inputs', 'targets', 'user', 'target_item_id', 'history_item_ids')
   assert _lists(examples, *names) == [
@@ -81,7 +36,7 @@ def test_retrieval_examples_of_a_training_record_have_literal_tokens():
 
 def test_retrieval_examples_of_a_target_keep_the_newest_that_fit():
   # 5 tokens hold two items of two.
-  examples = _run(
+  examples = tiny_records.run(
       preprocessors.retrieval_examples,
       [(7, [3, 1, 4], 9)],
       {'inputs': 5, 'targets': 2},
@@ -93,10 +48,12 @@ def test_retrieval_examples_of_a_target_keep_the_newest_that_fit():
 
 
 def test_retrieval_examples_draw_one_position_of_each_user():
-  rows = [(u, list(range(10)), _TRAINING) for u in range(200)]
-  rows.append((200, [1], _TRAINING))
+  rows = [(u, list(range(10)), tiny_records.TRAINING) for u in range(200)]
+  rows.append((200, [1], tiny_records.TRAINING))
   drawn = [
-      _run(preprocessors.retrieval_examples, rows, seed=seed, positions='one')
+      tiny_records.run(
+          preprocessors.retrieval_examples, rows, seed=seed, positions='one'
+      )
       for seed in (0, 0, 1)
   ]
   targets = [[e['target_item_id'] for e in examples] for examples in drawn]
@@ -108,10 +65,36 @@ def test_retrieval_examples_draw_one_position_of_each_user():
     assert _items(example['inputs']) == list(range(example['target_item_id']))
 
 
+def test_retrieval_examples_begin_with_the_first_target():
+  examples = tiny_records.run(
+      preprocessors.retrieval_examples,
+      [
+          (7, [3, 1, 4, 5], tiny_records.TRAINING),
+          (8, [2, 6], tiny_records.TRAINING),
+      ],
+      first_targets=[2, 0],
+  )
+  assert _lists(examples, 'inputs', 'target_item_id') == [
+      ([1003, 1103, 1001, 1101], 4),
+      ([1003, 1103, 1001, 1101, 1004, 1104], 5),
+      ([1002, 1102], 6),
+  ]
+
+
+def test_windows_of_training_days_alone_are_refused():
+  with pytest.raises(InputError, match='predicted whole'):
+    tiny_records.run(
+        preprocessors.history_windows,
+        [(7, [3, 1], tiny_records.TRAINING)],
+        first_targets=[1],
+        max_items=2,
+    )
+
+
 def test_history_windows_of_short_histories_are_whole():
-  examples = _run(
+  examples = tiny_records.run(
       preprocessors.history_windows,
-      [(7, [3, 1], _TRAINING), (8, [5], _TRAINING)],
+      [(7, [3, 1], tiny_records.TRAINING), (8, [5], tiny_records.TRAINING)],
       max_items=2,
   )
   names = ('targets', 'user', 'prompt_length', 'history_item_ids')
@@ -122,7 +105,7 @@ def test_history_windows_of_short_histories_are_whole():
 
 
 def test_history_window_of_a_target_ends_with_it():
-  examples = _run(
+  examples = tiny_records.run(
       preprocessors.history_windows, [(7, [3, 1, 4], 9)], max_items=3
   )
   names = ('targets', 'prompt_length', 'target_item_id', 'history_item_ids')
@@ -132,11 +115,11 @@ def test_history_window_of_a_target_ends_with_it():
 
 
 def test_history_windows_are_cut_at_offsets_that_the_seed_draws():
-  rows = [(u, list(range(23)), _TRAINING) for u in range(100)]
+  rows = [(u, list(range(23)), tiny_records.TRAINING) for u in range(100)]
   cuts = []
   for seed in (0, 0, 1):
     first = {}
-    for example in _run(
+    for example in tiny_records.run(
         preprocessors.history_windows,
         rows,
         {'targets': 11},
@@ -165,7 +148,7 @@ def test_lengths_without_room_for_an_item_are_refused(
     preprocessor, lengths, kwargs
 ):
   with pytest.raises(InputError, match='no room for one item'):
-    _run(preprocessor, [(0, [1, 2], 3)], lengths, **kwargs)
+    tiny_records.run(preprocessor, [(0, [1, 2], 3)], lengths, **kwargs)
 
 
 # Item t of a history is number t: what comes later is larger.
@@ -176,7 +159,7 @@ _USERS = st.lists(
 
 def _rising(users):
   return [
-      (u, list(range(n)), n if has_target else _TRAINING)
+      (u, list(range(n)), n if has_target else tiny_records.TRAINING)
       for u, (n, has_target) in enumerate(users)
   ]
 
@@ -192,7 +175,7 @@ def test_no_input_of_retrieval_holds_its_target_or_what_follows(
     users, positions, max_items, seed
 ):
   rows = _rising(users)
-  examples = _run(
+  examples = tiny_records.run(
       preprocessors.retrieval_examples,
       rows,
       seed=seed,
@@ -206,11 +189,19 @@ def test_no_input_of_retrieval_holds_its_target_or_what_follows(
     oldest = max(target - max_items, 0) if max_items else 0
     assert _items(example['inputs']) == list(range(oldest, target))
     seen[example['user']].append(target)
-    history = [] if rows[example['user']][2] == _TRAINING else range(target)
+    history = (
+        []
+        if rows[example['user']][2] == tiny_records.TRAINING
+        else range(target)
+    )
     assert example['history_item_ids'].tolist() == list(history)
   for user, items, target in rows:
-    expected = [target] if target != _TRAINING else list(range(1, len(items)))
-    if positions == 'one' and target == _TRAINING:
+    expected = (
+        [target]
+        if target != tiny_records.TRAINING
+        else list(range(1, len(items)))
+    )
+    if positions == 'one' and target == tiny_records.TRAINING:
       assert len(seen[user]) == min(len(expected), 1)
       assert set(seen[user]) <= set(expected)
     else:
@@ -223,7 +214,7 @@ def test_windows_hold_every_interaction_once_and_no_prompt_its_target(
     users, max_items, seed
 ):
   rows = _rising(users)
-  examples = _run(
+  examples = tiny_records.run(
       preprocessors.history_windows, rows, seed=seed, max_items=max_items
   )
   seen = {row[0]: [] for row in rows}
@@ -233,7 +224,7 @@ def test_windows_hold_every_interaction_once_and_no_prompt_its_target(
     seen[example['user']] += items
     _, history, target = rows[example['user']]
     prompt = _items(example['targets'][: example['prompt_length']])
-    if target == _TRAINING:
+    if target == tiny_records.TRAINING:
       assert prompt == []
       assert example['target_item_id'] == -1
       assert example['history_item_ids'].size == 0
@@ -243,5 +234,5 @@ def test_windows_hold_every_interaction_once_and_no_prompt_its_target(
       assert items == [*prompt, target]
       assert example['history_item_ids'].tolist() == history
   for user, items, target in rows:
-    if target == _TRAINING:
+    if target == tiny_records.TRAINING:
       assert seen[user] == items

@@ -1,0 +1,102 @@
+# Copyright 2026 The PLUM-JAX Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Prompts of SIDs and texts, cut to the input from the newest item backwards.
+
+Graph functions alone. The items of a history are one run of tokens, and the
+items that fit before a label are a slice of it, found by binary search in the
+items' summed lengths: no loop over items or labels.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from plum_jax.data.prompt_texts import PromptTexts
+
+# TensorFlow's stubs lack its constructors.
+_RaggedTensor: Any = tf.RaggedTensor
+
+
+def with_texts(
+    texts: PromptTexts,
+    tokens: tf.Tensor,
+    item_ids: tf.Tensor,
+    user: tf.Tensor,
+    stops: tf.Tensor,
+    length: int | None,
+    max_items: int | None,
+) -> tf.RaggedTensor:
+  """Makes the prompt before each label of one user.
+
+  Args:
+    texts: of items and users.
+    tokens: int32 [n, num_levels], SIDs of the history, oldest first.
+    item_ids: int32 [n].
+    user: the user's number.
+    stops: int32 [m], positions of labels, at least 1.
+    length: the most tokens of a prompt; None for no limit.
+    max_items: the most items of its history; None for no limit.
+
+  Returns:
+    int32 [m, (tokens)]: the newest whole items that fit beside the parts on
+    user and context item, oldest first, then these parts.
+  """
+  items = _items(texts, tokens, item_ids)
+  parts = _parts(texts, tokens, item_ids, user, stops)
+  # Where each item begins in the run of tokens; the end of all of them last.
+  begins = items.row_splits
+  ends = tf.gather(begins, stops)
+  starts = tf.zeros_like(stops)
+  if length is not None:
+    room = length - parts.row_lengths()
+    starts = tf.searchsorted(begins, ends - room, side='left')
+  if max_items is not None:
+    starts = tf.maximum(starts, stops - max_items)
+  rows = tf.ragged.range(tf.gather(begins, starts), ends)
+  history = _RaggedTensor.from_row_splits(
+      tf.gather(items.values, rows.values), rows.row_splits, validate=False
+  )
+  return tf.concat([history, parts], axis=1)
+
+
+def _items(
+    texts: PromptTexts, tokens: tf.Tensor, item_ids: tf.Tensor
+) -> tf.RaggedTensor:
+  """Returns each item's SID and text, int32 [n, (tokens)]."""
+  sids = _RaggedTensor.from_tensor(tokens, row_splits_dtype=tf.int64)
+  if texts.items is None:
+    return sids
+  return tf.concat([sids, tf.gather(texts.tensors['items'], item_ids)], axis=1)
+
+
+def _parts(
+    texts: PromptTexts,
+    tokens: tf.Tensor,
+    item_ids: tf.Tensor,
+    user: tf.Tensor,
+    stops: tf.Tensor,
+) -> tf.RaggedTensor:
+  """Returns what follows the history of each label, int32 [m, (tokens)]."""
+  num_labels = tf.size(stops)
+  parts = [
+      _RaggedTensor.from_tensor(
+          tf.zeros([num_labels, 0], tf.int32), row_splits_dtype=tf.int64
+      )
+  ]
+  if texts.users is not None:
+    parts.append(tf.gather(texts.tensors['users'], tf.fill([num_labels], user)))
+  if texts.context is not None:
+    newest = stops - 1
+    words = tf.tile(
+        tf.constant(texts.context_words[None, :], tf.int32), [num_labels, 1]
+    )
+    parts += [
+        _RaggedTensor.from_tensor(
+            tf.concat([words, tf.gather(tokens, newest)], axis=1),
+            row_splits_dtype=tf.int64,
+        ),
+        tf.gather(texts.tensors['context'], tf.gather(item_ids, newest)),
+    ]
+  return tf.concat(parts, axis=1)

@@ -1,11 +1,17 @@
 # Copyright 2026 The PLUM-JAX Authors.
 # SPDX-License-Identifier: Apache-2.0
+import json
 import shutil
 
+import pyarrow as pa
 import pytest
 import seqio
 
 from plum_jax.artifacts.errors import InputError
+from plum_jax.catalog.users import make_users
+from plum_jax.data.evaluation_arrays import evaluation_arrays
+from plum_jax.data.input_pipeline import SeqioBatches
+from plum_jax.data.task_description import describe
 from plum_jax.vocabulary.layout import VocabularyLayout
 from plum_jax.vocabulary.semantic_id_vocabulary import SemanticIdVocabulary
 from tasks import histories
@@ -99,6 +105,114 @@ def test_a_run_that_was_made_anew_is_read_anew(tmp_path):
     assert task.num_input_examples('test') == num_users
     lengths = {'inputs': 12, 'targets': 3}
     assert len(_examples(name, 'test', lengths, 'user')) == num_users
+
+
+@pytest.fixture(scope='module')
+def rich_run(tmp_path_factory):
+  """Users with features, and rewards: the rating, an item's number and 0.5."""
+  users = make_users(
+      pa.array(['u1', 'u0']),
+      texts={'job': pa.array(['writer', None])},
+      numbers={'age': pa.array([31, 24], pa.float32())},
+  )
+  return build_run(
+      tmp_path_factory.mktemp('rich'),
+      _HISTORIES,
+      inputs={'users': users},
+      reward='rating',
+  )
+
+
+_FIELDS = {
+    'item_fields': ['title'],
+    'user_fields': ['age', 'job'],
+    'context_fields': ['title'],
+}
+
+
+def test_retrieval_puts_texts_between_sid_tokens(rich_run):
+  name = retrieval.register('rich', rich_run, **_FIELDS)
+  lengths = {'inputs': 80, 'targets': 3}
+  found = _examples(name, 'test', lengths, 'inputs', 'user')
+  vocabulary = SemanticIdVocabulary(rich_run / 'vocabulary')
+  assert [(vocabulary.decode(inputs), user) for inputs, user in found] == [
+      (
+          '<sid_1_0><sid_2_0><sid_3_0> Film i0<sid_1_0><sid_2_0><sid_3_1> Film '
+          'i5<sid_1_1><sid_2_1><sid_3_0> Film i3 | age 24 | now'
+          '<sid_1_1><sid_2_1><sid_3_0> Film i3',
+          0,
+      ),
+      (
+          '<sid_1_1><sid_2_0><sid_3_0> Film i2<sid_1_2><sid_2_0><sid_3_0> Film '
+          'i4 | age 31, job writer | now<sid_1_2><sid_2_0><sid_3_0> Film i4',
+          1,
+      ),
+  ]
+  json.dumps(describe(name))
+
+
+def test_evaluation_asks_with_the_prompts_of_training(rich_run):
+  name = retrieval.register('rich', rich_run, rewards='weight', **_FIELDS)
+  lengths = {'inputs': 70, 'targets': 3}
+  arrays = evaluation_arrays(name, 'test', lengths, 'decoder_only')
+  prompts = _examples(name, 'test', lengths, 'inputs')
+  for row, (prompt,) in enumerate(prompts):
+    length = arrays['prompt_lengths'][row]
+    assert arrays['prompt_tokens'][row, :length].tolist() == prompt
+  assert arrays['prompt_tokens'].shape == (2, 70)
+  # In training they stand before the label in one sequence.
+  batches = SeqioBatches(name, 'train', lengths, 1, 0, 'prefix', True)
+  batch = next(batches)
+  [(inputs, targets, weight)] = _examples(
+      name, 'train', lengths, 'inputs', 'targets', 'loss_weight'
+  )
+  both = [*inputs, *targets]
+  assert batch['decoder_target_tokens'][0, : len(both)].tolist() == both
+  # Item 5 is the only label and of the largest reward.
+  assert weight == 1.0
+  expected = [0.0] * len(inputs) + [1.0] * 3
+  assert batch['decoder_loss_weights'][0, : len(both)].tolist() == expected
+
+
+def test_rewards_given_are_sampled_from_unless_told_otherwise(rich_run, run):
+  def options(folder, **kwargs):
+    name = retrieval.register('rewards', folder, **kwargs)
+    return describe(name)['preprocessors'][1]['options']
+
+  assert options(rich_run)['labels'] == {
+      'rewards': 'sample',
+      'largest_reward': 5.5,
+      'rate': 1.0,
+      'max_per_user': None,
+  }
+  assert options(rich_run, rewards='weight')['labels']['rewards'] == 'weight'
+  # Nothing new in the manifests of runs that use none of it.
+  for made in (options(rich_run, rewards='ignore'), options(run)):
+    assert set(made) == {'positions', 'max_items'}
+
+
+def test_weighted_task_is_in_no_mixture_with_unweighted_ones(rich_run):
+  weighted = retrieval.register('weighted', rich_run, rewards='weight')
+  plain = retrieval.register('plain', rich_run, rewards='ignore')
+  for tasks in ([weighted, plain], [plain, weighted]):
+    with pytest.raises(ValueError, match='output features'):
+      seqio.MixtureRegistry.add('mixed_weights', [(t, 1.0) for t in tasks])
+
+
+def test_retrieval_refuses_options_that_cannot_be(rich_run, run):
+  for kwargs, what in (
+      ({'rewards': 'both'}, "rewards is 'both'"),
+      ({'label_rate': 0.0}, r'label_rate is 0\.0'),
+      ({'label_rate': 1.5}, r'label_rate is 1\.5'),
+      ({'max_labels_per_user': 0}, 'max_labels_per_user is 0'),
+      ({'user_fields': ['height']}, "users by the name 'height'"),
+      ({'item_fields': ['brand']}, "no text field 'brand'"),
+  ):
+    with pytest.raises(InputError, match=what):
+      retrieval.register('refused', rich_run, **kwargs)
+  with pytest.raises(InputError, match="users by the name 'age'") as caught:
+    retrieval.register('refused', run, user_fields=['age'])
+  assert 'a catalog with a table of users' in caught.value.expected
 
 
 def test_tasks_and_vocabulary_of_different_sid_tables_are_refused(tmp_path):

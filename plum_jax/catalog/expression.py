@@ -107,7 +107,7 @@ class _Evaluator:
   def value(self, node: ast.AST) -> np.ndarray:
     """Returns float64, [n] or a scalar."""
     if isinstance(node, ast.Constant) and type(node.value) in (int, float):
-      return np.float64(node.value)
+      return np.asarray(node.value, np.float64)
     if isinstance(node, ast.Name):
       return self._column(node.id)
     if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:

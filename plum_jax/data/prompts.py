@@ -9,6 +9,7 @@ items' summed lengths: no loop over items or labels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -58,7 +59,7 @@ def with_texts(
   history = _RaggedTensor.from_row_splits(
       tf.gather(items.values, rows.values), rows.row_splits, validate=False
   )
-  return tf.concat([history, parts], axis=1)
+  return _join([history, parts])
 
 
 def _items(
@@ -68,7 +69,7 @@ def _items(
   sids = _RaggedTensor.from_tensor(tokens, row_splits_dtype=tf.int64)
   if texts.items is None:
     return sids
-  return tf.concat([sids, tf.gather(texts.tensors['items'], item_ids)], axis=1)
+  return _join([sids, tf.gather(texts.tensors['items'], item_ids)])
 
 
 def _parts(
@@ -99,4 +100,9 @@ def _parts(
         ),
         tf.gather(texts.tensors['context'], tf.gather(item_ids, newest)),
     ]
+  return _join(parts)
+
+
+def _join(parts: Sequence[Any]) -> Any:
+  """Puts ragged rows one after another; stubs call that a dense tensor."""
   return tf.concat(parts, axis=1)

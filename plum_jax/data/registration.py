@@ -9,7 +9,7 @@ import functools
 import os
 import pathlib
 import re
-from typing import Any
+from typing import Any, cast
 
 import seqio
 import tensorflow as tf
@@ -30,7 +30,10 @@ SEMANTIC_IDS_FOLDER = 'semantic_ids'
 # hundred users, and the order of the users is drawn when the files are written.
 _SHUFFLE_BUFFER_SIZE = 16_384
 
-_NUMBER = seqio.ContinuousFeature(dtype=tf.float32, rank=0, add_eos=False)
+# A dataclass in a way that type checkers do not see.
+_NUMBER = cast(Any, seqio.ContinuousFeature)(
+    dtype=tf.float32, rank=0, add_eos=False
+)
 
 Preprocessor = Callable[..., tf.data.Dataset]
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 import dataclasses
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -69,7 +70,9 @@ def features(
   """
   tensor = tfds.features.Tensor
   numbers = [number_feature(column) for column in number_columns]
-  scalars = _SCALARS | {f'target_{name}': np.float32 for name in numbers}
+  scalars: dict[str, Any] = _SCALARS | {
+      f'target_{name}': np.float32 for name in numbers
+  }
   if first_targets:
     scalars[FIRST_TARGET] = np.int32
   sequences = _SEQUENCES | dict.fromkeys(numbers, np.float32)

@@ -9,6 +9,8 @@ import logging
 from plum_jax.artifacts import errors
 from plum_jax.artifacts.errors import InputError
 
+# What Orbax and TensorStore raise over files.
+STORAGE = (ValueError, OSError, KeyError, TypeError, RuntimeError)
 _OWN = 'Delete this folder; training goes on from the checkpoint before it.'
 OTHERS = 'Get the checkpoint again, or correct the path.'
 

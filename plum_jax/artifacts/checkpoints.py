@@ -1,6 +1,6 @@
 # Copyright 2026 The PLUM-JAX Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Checkpoints of training and final parameters; the only user of Orbax.
+"""Checkpoints of training and final parameters, through Orbax.
 
 A checkpoint is a folder named by its step. Orbax writes it under a temporary
 name and renames it when every process has written its part, so a folder with
@@ -54,7 +54,7 @@ def _abstract(leaf: Any, saved_dtype: Any = None) -> jax.ShapeDtypeStruct:
 
 
 _ONLY_WARNINGS = checkpoint_errors.OnlyWarningsOfOrbax()
-_STORAGE_ERRORS = (ValueError, OSError, KeyError, TypeError, RuntimeError)
+_STORAGE_ERRORS = checkpoint_errors.STORAGE
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,6 +20,7 @@ from plum_jax.data.shared_batches import SharedBatches
 from plum_jax.data.task_description import describe
 from plum_jax.models import saved
 from plum_jax.models.saved import GenerativeModel
+from plum_jax.pretrained import t5x_training
 from plum_jax.sharding import axis_rules
 from plum_jax.stages.generator import make_validation
 from plum_jax.stages.initial_parameters import InitialParameters
@@ -71,6 +72,7 @@ def run(
     validation_task: str = '',
     make_writer: Callable[[str], MetricWriter] | None = None,
     initial: InitialParameters = RANDOM,
+    continue_from: str = '',
 ) -> None:
   """Writes `training/` from `tasks/` and `vocabulary/`.
 
@@ -91,6 +93,9 @@ def run(
     make_writer: called with a folder; returns a writer for TensorBoard.
     initial: the checkpoint to start from. A run that goes on from a checkpoint
       of its own, which is of this very configuration, does not read it again.
+    continue_from: a checkpoint of the same experiment under T5X's launcher, to
+      go on with: parameters, optimizer's state, step and input; see
+      `pretrained.t5x_training.find`. `initial` is not read then. None if empty.
 
   Raises:
     InputError: an artifact is missing or does not belong; see `training.loop`
@@ -101,6 +106,7 @@ def run(
   validated = feed
   if validation_task:
     validated = dataclasses.replace(feed, task=validation_task)
+  continuation = t5x_training.find(continue_from) if continue_from else None
 
   def make(directory: pathlib.Path, work: pathlib.Path) -> None:
     logs = work / TENSORBOARD
@@ -116,7 +122,10 @@ def run(
         evaluate=make_validation(
             folders, model, validated, beam_size, max_validation_users
         ),
-        initial_params=source.reader(folders, model, config.seed),
+        initial_params=None
+        if continuation
+        else source.reader(folders, model, config.seed),
+        continuation=continuation,
     )
     params = state.params
     if config.best_metric:
@@ -153,6 +162,7 @@ def run(
           'max_validation_users': max_validation_users,
           'validation_task': describe(validated.task),
           **({'initial_checkpoint': source.describe()} if initial.path else {}),
+          **({'continued': continuation.describe()} if continuation else {}),
       },
       seed=config.seed,
   )

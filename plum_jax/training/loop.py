@@ -27,9 +27,11 @@ from plum_jax.artifacts.errors import InputError
 from plum_jax.sharding import axis_rules
 from plum_jax.training import device_batches
 from plum_jax.training import metric_writers
+from plum_jax.training import state as states
 from plum_jax.training import step as steps
 from plum_jax.training.config import TrainConfig
 from plum_jax.training.protocols import Batches
+from plum_jax.training.protocols import Continuation
 from plum_jax.training.protocols import MetricWriter
 from plum_jax.training.protocols import Model
 from plum_jax.training.state import TrainState
@@ -60,6 +62,7 @@ def train(
     writer: MetricWriter | None = None,
     evaluate: Evaluate | None = None,
     initial_params: InitialParams | None = None,
+    continuation: Continuation | None = None,
 ) -> TrainState:
   """Trains, or goes on training from the last checkpoint.
 
@@ -82,6 +85,8 @@ def train(
     initial_params: called with the parameters' shapes and shardings; returns
       those to start from, instead of random ones. Not called if there is a
       checkpoint to go on from.
+    continuation: a training to go on with, unless `work_directory` has a
+      checkpoint already, which then is of a later step.
 
   Returns:
     The state after the last step.
@@ -101,9 +106,13 @@ def train(
         )
     )
     # One process looks: a shared file system may tell each its own story.
-    first_step = processes.first_decides(saved.latest_step) or 0
-    if first_step:
-      _restore_position(batches, saved, first_step, config)
+    own_step = processes.first_decides(saved.latest_step) or 0
+    first_step = own_step
+    if own_step:
+      _restore_position(batches, saved, own_step, config)
+    elif continuation:
+      first_step = _continued_step(continuation, config)
+      batches.restore(continuation.position)
     stop_requested = stack.enter_context(_sigterm())
 
     # --- Data -----------------------------------------------------------------
@@ -117,9 +126,12 @@ def train(
     compiling = compiler.submit(program.lower_step().compile)
 
     # --- State ----------------------------------------------------------------
-    if first_step:
-      state = saved.restore(program.state_shapes, first_step).state
-      _LOGGER.info('train: going on from the checkpoint of step %d', first_step)
+    if own_step:
+      state = saved.restore(program.state_shapes, own_step).state
+      _LOGGER.info('train: going on from the checkpoint of step %d', own_step)
+    elif continuation:
+      state = states.continued_state(continuation.read, program.state_shapes)
+      _LOGGER.info('train: going on from step %d of another', first_step)
     elif initial_params:
       state = program.init_from(initial_params(program.state_shapes.params))
     else:
@@ -210,6 +222,18 @@ def _restore_position(
         fix='Use that seed, or another folder.',
     )
   batches.restore(metadata['position'])
+
+
+def _continued_step(continuation: Continuation, config: TrainConfig) -> int:
+  """Returns the step to go on from."""
+  if continuation.step < config.num_steps:
+    return continuation.step
+  raise InputError(
+      f'The training to continue has done {continuation.step} steps already.',
+      where='TrainConfig.num_steps',
+      expected=f'more than that, got {config.num_steps}',
+      fix='Raise TRAIN_STEPS, or take an earlier checkpoint.',
+  )
 
 
 def _agree(scalars: Mapping[str, float]) -> Mapping[str, float]:

@@ -67,6 +67,32 @@ class Batches(Protocol):
     ...
 
 
+class Continuation(Protocol):
+  """A training of another launcher, to go on with."""
+
+  @property
+  def step(self) -> int:
+    """Number of finished steps."""
+    ...
+
+  @property
+  def position(self) -> Mapping[str, Any]:
+    """The input's position after them; see `Batches.state`."""
+    ...
+
+  def read(self, wanted: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Reads what was saved.
+
+    Args:
+      wanted: shapes and shardings of step, parameters and optimizer's state, by
+        their names in `TrainState`, such as `params/decoder/…`.
+
+    Returns:
+      The arrays by these names.
+    """
+    ...
+
+
 class MetricWriter(Protocol):
   """The part of `clu.metric_writers.MetricWriter` that training uses."""
 

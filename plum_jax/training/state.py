@@ -4,14 +4,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 import dataclasses
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
+from plum_jax.artifacts import trees
 from plum_jax.sharding import axis_rules
 from plum_jax.sharding import mesh as meshes
 from plum_jax.training import optimizers
@@ -123,4 +125,35 @@ def state_shapes(
       ),
       shapes,
       shardings,
+  )
+
+
+def continued_state(
+    read: Callable[[Mapping[str, Any]], Mapping[str, Any]], shapes: TrainState
+) -> TrainState:
+  """Makes a state of what another trainer has saved.
+
+  Args:
+    read: see `protocols.Continuation`.
+    shapes: the state's shapes and shardings.
+
+  Returns:
+    Its step, parameters and optimizer's state, with metric sums of 0.
+  """
+  saved = {
+      name: getattr(shapes, name)
+      for name in ('step', 'params', 'optimizer_state')
+  }
+  nested = trees.nest(read(trees.to_flat(saved)))
+
+  def fill(shape: Any, value: int) -> jax.Array:
+    filled = np.full(shape.shape, value, shape.dtype)
+    return jax.make_array_from_callback(
+        shape.shape, shape.sharding, filled.__getitem__
+    )
+
+  return TrainState(
+      **trees.from_nested(nested, saved),
+      metric_sums=jax.tree.map(lambda x: fill(x, 0), shapes.metric_sums),
+      failed_step=fill(shapes.failed_step, -1),
   )

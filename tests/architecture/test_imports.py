@@ -61,6 +61,7 @@ _TENSORFLOW = [
     'seqio',
     'clu',
 ]
+_ORBAX = ('checkpoints.py', 't5x_form.py')
 _ONLY_IN = {'gin': 'launch', 't5x': 't5x'}
 # What imports something that only an extra installs.
 _EXTRAS = {'t5x': 'plum_jax.t5x'}
@@ -101,8 +102,8 @@ def violations(path: pathlib.Path, source: str) -> list[str]:
         first in sys.stdlib_module_names or first in ('jax', 'flax', 'numpy')
     ):
       found.append(f'{package} imports {first}')
-    elif first == 'orbax' and path.name != 'checkpoints.py':
-      found.append('only artifacts/checkpoints.py imports orbax')
+    elif first == 'orbax' and path.name not in _ORBAX:
+      found.append(f'only {" and ".join(_ORBAX)} of artifacts import orbax')
     elif first == 'apache_beam' and path.name != 'beam_assign.py':
       found.append('only semantic_ids/beam_assign.py imports Apache Beam')
     elif first in _TENSORFLOW and package in _CORE:

@@ -3,116 +3,108 @@
 """T5X's launchers as they are called, beside our own; needs T5X."""
 
 import json
-import os
-import pathlib
-import re
-import subprocess
-import sys
+import shutil
 
 import pytest
 
-pytestmark = [pytest.mark.t5x, pytest.mark.timeout(900)]
+from plum_jax.training import loop
+from tests.t5x import launching
 
-_ROOT = pathlib.Path(__file__).parents[2]
-_LEAF = """
-from __gin__ import dynamic_registration
-from tasks import retrieval
-include 'gin/models/encoder_decoder_tiny.gin'
-MIXTURE_OR_TASK_NAME = @retrieval.register()
-TASK_FEATURE_LENGTHS = {{'inputs': 12, 'targets': 3}}
-RUN_DIR = '{run_dir}'
-BATCH_SIZE = 16
-CUTOFFS = (1, 5)
-EVALUATION_BATCH_SIZE = 8
-TRAIN_STEPS = 8
-WARMUP_STEPS = 2
-EVAL_PERIOD = 4
-CHECKPOINT_PERIOD = 4
-retrieval.register.dataset = 't5x_launchers'
-retrieval.register.run_directory = %RUN_DIR
-"""
+pytestmark = [pytest.mark.t5x, pytest.mark.timeout(1800)]
+
+_NUM_STEPS = 8
+_EVERY_STEP = ('--gin.STATS_PERIOD=1', '--gin.EVAL_STEPS=1')
 
 
-def _call(module, *arguments, devices):
-  flags = f'--xla_force_host_platform_device_count={devices}'
-  done = subprocess.run(
-      [sys.executable, '-W', 'ignore', '-m', module, *arguments],
-      cwd=_ROOT,
-      env={**os.environ, 'XLA_FLAGS': flags, 'JAX_PLATFORMS': 'cpu'},
-      capture_output=True,
-      text=True,
-      check=False,
+def _until(step, num_steps=_NUM_STEPS):
+  """Ends at a step, with the schedule of all steps."""
+  return (
+      f'--gin.TRAIN_STEPS={step}',
+      f'--gin.schedules.Cosine.num_steps={num_steps}',
   )
-  assert done.returncode == 0, done.stderr[-3000:]
-  return done.stderr
 
 
-def _losses(log):
-  pattern = r'\[(\d+)\] collection=train .*? loss=([0-9.]+),'
-  return {int(step): float(loss) for step, loss in re.findall(pattern, log)}
+def _path(name, path):
+  return f'--gin.{name}="{path}"'
 
 
 @pytest.mark.parametrize('devices', [1, 8])
 def test_train_resume_evaluate_and_infer(run_directory, tmp_path, devices):
-  leaf = tmp_path / 'leaf.gin'
-  leaf.write_text(_LEAF.format(run_dir=run_directory), encoding='utf-8')
-  mesh = []
-  if devices > 1:
-    mesh = [
-        '--gin.NUM_PARTITIONS=None',
-        '--gin.MODEL_PARALLEL_SUBMESH=(1, 1, 1, 2)',
-    ]
+  leaf = launching.write_leaf(tmp_path / 'leaf.gin', run_directory, _NUM_STEPS)
+  mesh = {'devices': devices, 'tensor': min(devices, 2)}
+  train = [_path('MODEL_DIR', tmp_path / 'model'), *_EVERY_STEP]
+  logs = [
+      launching.t5x('train', 'finetune', leaf, *train, *more, **mesh)
+      for more in (_until(_NUM_STEPS // 2), ())
+  ]
+  losses = {k: v for log in logs for k, v in launching.t5x_losses(log).items()}
 
-  def t5x(launcher, base, *arguments):
-    return _call(
-        f't5x.{launcher}',
-        f'--gin_file=gin/t5x/{base}.gin',
-        f'--gin_file={leaf}',
-        *mesh,
-        *arguments,
-        devices=devices,
-    )
-
-  model_dir = f'--gin.MODEL_DIR="{tmp_path / "model"}"'
-  train = [model_dir, '--gin.STATS_PERIOD=1', '--gin.EVAL_STEPS=1']
-  # The schedule stays that of eight steps.
-  first = t5x(
-      'train',
-      'finetune',
-      *train,
-      '--gin.TRAIN_STEPS=4',
-      '--gin.schedules.Cosine.num_steps=8',
-  )
-  losses = {**_losses(first), **_losses(t5x('train', 'finetune', *train))}
-
-  _call(
-      'plum_jax.launch.train',
-      f'--gin_file={leaf}',
-      '--gin.BEST_METRIC=None',
-      '--gin.MAX_VALIDATION_USERS=0',
-      '--gin.TrainConfig.log_every=1',
-      f'--gin.MESH_TENSOR={min(devices, 2)}',
-      devices=devices,
-  )
-  metrics = run_directory / 'training' / 'metrics.jsonl'
-  own = [json.loads(line) for line in metrics.read_text().splitlines()]
-  expected = {line['step']: line['train/loss'] for line in own}
+  shutil.rmtree(run_directory / 'training', ignore_errors=True)
+  launching.train(leaf, **mesh)
+  expected = launching.losses(run_directory / 'training' / loop.METRICS)
   assert losses == pytest.approx(expected, rel=1e-4)
-  assert sorted(losses) == list(range(1, 9))
+  assert sorted(losses) == list(range(1, _NUM_STEPS + 1))
 
-  checkpoint = f'--gin.CHECKPOINT_PATH="{tmp_path / "model" / "checkpoint_8"}"'
-  t5x(
-      'eval', 'eval', checkpoint, f'--gin.EVAL_OUTPUT_DIR="{tmp_path / "eval"}"'
-  )
+  checkpoint = _path('CHECKPOINT_PATH', tmp_path / 'model' / 'checkpoint_8')
+  out = _path('EVAL_OUTPUT_DIR', tmp_path / 'eval')
+  launching.t5x('eval', 'eval', leaf, checkpoint, out, **mesh)
   (written,) = (tmp_path / 'eval').rglob('*-metrics.jsonl')
   found = json.loads(written.read_text())
   assert found['retrieval/valid_sid_rate'] == 1.0
   assert 0 < found['retrieval/recall@5'] <= 1
 
-  out = tmp_path / 'infer'
-  t5x('infer', 'infer', checkpoint, f'--gin.INFER_OUTPUT_DIR="{out}"')
-  (written,) = out.glob('*.jsonl-00000-of-00001')
+  out = _path('INFER_OUTPUT_DIR', tmp_path / 'infer')
+  launching.t5x('infer', 'infer', leaf, checkpoint, out, **mesh)
+  (written,) = (tmp_path / 'infer').glob('*.jsonl-00000-of-00001')
   rows = [json.loads(line) for line in written.read_text().splitlines()]
   assert len(rows) == 24
   hits = [row['inputs']['target_item_id'] for row in rows]
   assert all(0 <= item < 6 for item in hits)
+
+
+@pytest.mark.parametrize(
+    ('kind', 'devices'), [('encoder_decoder', 1), ('decoder_only', 8)]
+)
+def test_checkpoint_of_either_launcher_continues_in_the_other(
+    run_directory, tmp_path, kind, devices
+):
+  # Many steps, so that our own training can be killed before its end.
+  num_steps, half = 60, 4
+  run = tmp_path / 'run'
+  leaf = launching.write_leaf(tmp_path / 'leaf.gin', run, num_steps, kind)
+  shutil.copytree(run_directory, run)
+  shutil.rmtree(run / 'training', ignore_errors=True)
+  mesh = {'devices': devices, 'tensor': min(devices, 2)}
+
+  launching.train(leaf, **mesh)
+  whole = launching.losses(run / 'training' / loop.METRICS)
+  shutil.rmtree(run / 'training')
+
+  model = tmp_path / 't5x'
+  arguments = [_path('MODEL_DIR', model), *_until(half, num_steps)]
+  launching.t5x('train', 'pretrain', leaf, *arguments, **mesh)
+  arguments = [f'--gin.CONTINUE_FROM={model}', *_until(2 * half, num_steps)]
+  launching.train(leaf, *arguments, **mesh)
+  found = launching.losses(run / 'training' / loop.METRICS)
+  assert found == pytest.approx(
+      {step: whole[step] for step in range(half + 1, 2 * half + 1)}, rel=1e-4
+  )
+  shutil.rmtree(run / 'training')
+
+  launching.train_and_kill(leaf, run, **mesh)
+  model = tmp_path / 'ours'
+  launching.call(
+      'plum_jax.launch.export_t5x',
+      f'--gin_file={leaf}',
+      f'--gin.MODEL_DIR={model}',
+      devices=1,
+  )
+  (exported,) = model.iterdir()
+  step = int(exported.name.removeprefix('checkpoint_'))
+  arguments = [_path('MODEL_DIR', model), *_until(step + half, num_steps)]
+  log = launching.t5x(
+      'train', 'pretrain', leaf, *arguments, *_EVERY_STEP, **mesh
+  )
+  assert launching.t5x_losses(log) == pytest.approx(
+      {k: whole[k] for k in range(step + 1, step + half + 1)}, rel=1e-4
+  )

@@ -79,7 +79,15 @@ def add_history_task(
   if any(features.values()):
     steps.append(seqio.preprocessors.append_eos)
   source = TfdsDirectorySource(run_directory / TASKS_FOLDER)
-  return add_task(stage, dataset, source, steps, vocabulary, features)
+  return add_task(
+      stage,
+      dataset,
+      source,
+      steps,
+      vocabulary,
+      features,
+      loss_weight=loss_weight,
+  )
 
 
 def open_vocabulary(run_directory: pathlib.Path) -> SemanticIdVocabulary:
@@ -123,6 +131,8 @@ def add_task(
     steps: Sequence[Preprocessor],
     vocabulary: SemanticIdVocabulary,
     features: Mapping[str, bool],
+    *,
+    loss_weight: bool = False,
 ) -> str:
   """Registers `plum_<dataset>_<stage>`, in the place of an older one.
 
@@ -134,6 +144,7 @@ def add_task(
     vocabulary: of the features.
     features: those that are tokens, and whether they end with an
       end-of-sequence token.
+    loss_weight: see `add_history_task`.
 
   Returns:
     The task's name.

@@ -16,6 +16,7 @@ from plum_jax.artifacts import errors
 from plum_jax.artifacts import processes
 from plum_jax.launch import chatter
 from plum_jax.launch import command_line
+from plum_jax.launch import garbage
 from plum_jax.launch import run_lock
 from plum_jax.launch import several_processes
 from plum_jax.launch.config import loading
@@ -94,7 +95,7 @@ def load_all(
   """
   for stage in stages:  # All spelling first: it takes milliseconds.
     loading.read(stage.name, arguments)
-  with chatter.hide():
+  with chatter.hide(), garbage.none_collected():
     configs = [
         loading.load(stage.name, stage.function, arguments) for stage in stages
     ]

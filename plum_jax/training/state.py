@@ -55,6 +55,7 @@ def init_state(
     batch: Mapping[str, Any],
     seed: int,
     params: Any = None,
+    metric_sums: Any = None,
 ) -> TrainState:
   """Makes the state before the first step.
 
@@ -64,6 +65,7 @@ def init_state(
     batch: arrays or shapes of one batch.
     seed: the seed of the parameters.
     params: parameters to start from, instead of random ones.
+    metric_sums: shapes of the metric sums, if they are known already.
 
   Returns:
     The state. Trace it under `jax.jit` with output shardings, so that a large
@@ -71,12 +73,17 @@ def init_state(
   """
   if params is None:
     params = model.init(init_keys(seed)[0], batch)['params']
-  _, sums = jax.eval_shape(model.loss_fn, params, batch, jax.random.key(0))
+  if metric_sums is None:
+    _, metric_sums = jax.eval_shape(
+        model.loss_fn, params, batch, jax.random.key(0)
+    )
   return TrainState(
       step=jnp.zeros((), jnp.int32),
       params=params,
       optimizer_state=optimizer.init(params),
-      metric_sums=jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), sums),
+      metric_sums=jax.tree.map(
+          lambda x: jnp.zeros(x.shape, x.dtype), metric_sums
+      ),
       failed_step=jnp.full((), -1, jnp.int32),
   )
 
@@ -107,7 +114,10 @@ def state_shapes(
     variables = jax.eval_shape(
         lambda key: model.init(key, batch), jax.random.key(0)
     )
-    shapes = jax.eval_shape(lambda: init_state(model, optimizer, batch, 0))
+    shapes = jax.eval_shape(
+        lambda params: init_state(model, optimizer, batch, 0, params),
+        variables['params'],
+    )
   params_shardings = axis_rules.param_shardings(
       variables['params_axes'], shapes.params, mesh, rules
   )

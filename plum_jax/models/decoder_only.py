@@ -17,7 +17,7 @@ from plum_jax.decoding.strategies import BEAM_SEARCH
 from plum_jax.decoding.strategies import Strategy
 from plum_jax.models import generation
 from plum_jax.models import losses
-from plum_jax.networks.config import TransformerConfig
+from plum_jax.networks.config import DecoderOnlyConfig
 from plum_jax.networks.decoder_only import DecoderOnly
 
 Batch = Mapping[str, Any]
@@ -28,7 +28,7 @@ class DecoderOnlyModel:
   """Next-token loss, and constrained decoding after a prompt.
 
   Attributes:
-    config: the network's hyper-parameters.
+    config: the network's hyper-parameters; their class says which it is.
     label_smoothing: see `losses.token_cross_entropy`.
     z_loss: see `losses.token_cross_entropy`.
     inputs_bidirectional_attention: whether the tokens that
@@ -37,7 +37,7 @@ class DecoderOnlyModel:
       not including, the second, such as the SID tokens; None is all of them.
   """
 
-  config: TransformerConfig
+  config: DecoderOnlyConfig
   label_smoothing: float = 0.0
   z_loss: float = 0.0
   inputs_bidirectional_attention: bool = False
@@ -62,9 +62,9 @@ class DecoderOnlyModel:
     Args:
       params: the collection `params`.
       batch: `decoder_input_tokens`, `decoder_target_tokens` int32 [batch,
-        length]; if packed, `decoder_segment_ids`; `decoder_loss_weights`, by
-        default 1 for all that is not padding; `decoder_causal_attention`, for
-        `inputs_bidirectional_attention`.
+        length]; if packed, `decoder_segment_ids` and `decoder_positions`;
+        `decoder_loss_weights`, by default 1 for all that is not padding;
+        `decoder_causal_attention`, for `inputs_bidirectional_attention`.
       rng: key for dropout; None turns it off.
 
     Returns:
@@ -78,6 +78,7 @@ class DecoderOnlyModel:
         batch['decoder_input_tokens'],
         batch['decoder_target_tokens'],
         decoder_segment_ids=batch.get('decoder_segment_ids'),
+        decoder_positions=batch.get('decoder_positions'),
         decoder_causal_attention=causal_attention,
         enable_dropout=rng is not None,
         rngs=None if rng is None else {'dropout': rng},

@@ -7,6 +7,7 @@ attention 4 x heads x kv for each pair of query and key (logits, and the sum of
 values). The backward pass costs twice the forward one, so that training takes
 6 N a token (arXiv 2001.08361, section 2.1) and three times the attention. Every
 position counts, padding and masked pairs too, as the hardware computes them.
+The window of Gemma's local layers is a mask, so that it saves nothing here.
 Look-ups, norms, dropout and the optimizer are left out.
 """
 
@@ -49,19 +50,19 @@ def forward(
     logits_length = decoder_length
   width = config.num_heads * config.head_dim
   projection = config.emb_dim * width
-  mlp = config.emb_dim * config.mlp_dim * (len(config.mlp_activations) + 1)
+  weights = _layer_weights(config)
 
   def attention(queries: int, keys: int) -> int:
     return 4 * width * queries * keys
 
-  layer = 2 * (4 * projection + mlp) * decoder_length
+  layer = 2 * weights * decoder_length
   layer += attention(decoder_length, decoder_length)
   encoder = 0
   if isinstance(config, T5Config):
     # Keys and values are made of every position of the encoder.
     layer += 4 * projection * (decoder_length + encoder_length)
     layer += attention(decoder_length, encoder_length)
-    encoder = 2 * (4 * projection + mlp) * encoder_length
+    encoder = 2 * weights * encoder_length
     encoder += attention(encoder_length, encoder_length)
     encoder *= config.num_encoder_layers
   logits = 2 * config.emb_dim * config.vocab_size * logits_length
@@ -93,8 +94,7 @@ def search(
   steps = num_levels - 1
   width = config.num_heads * config.head_dim
   projection = config.emb_dim * width
-  mlp = config.emb_dim * config.mlp_dim * (len(config.mlp_activations) + 1)
-  layer = 2 * (4 * projection + mlp) + 4 * width * (prompt_length + steps)
+  layer = 2 * _layer_weights(config) + 4 * width * (prompt_length + steps)
   if isinstance(config, T5Config):
     # Of the cross-attention, the query and the output; and the start token.
     layer += 4 * projection + 4 * width
@@ -105,3 +105,11 @@ def search(
       * steps
       * (config.num_decoder_layers * layer + logits)
   )
+
+
+def _layer_weights(config: NetworkConfig) -> int:
+  """Numbers in the matrices of a layer, cross-attention left out."""
+  heads = 2 * config.num_heads + 2 * config.key_value_heads
+  attention = config.emb_dim * config.head_dim * heads
+  matrices = len(config.mlp_activations) + 1
+  return attention + config.emb_dim * config.mlp_dim * matrices

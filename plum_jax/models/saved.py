@@ -11,19 +11,27 @@ from typing import Any
 from plum_jax.artifacts.errors import InputError
 from plum_jax.models.decoder_only import DecoderOnlyModel
 from plum_jax.models.encoder_decoder import EncoderDecoderModel
+from plum_jax.networks.config import GemmaConfig
 from plum_jax.networks.config import T5Config
 from plum_jax.networks.config import TransformerConfig
 
 GenerativeModel = DecoderOnlyModel | EncoderDecoderModel
-_KINDS: dict[str, tuple[Any, Any]] = {
-    'decoder_only': (DecoderOnlyModel, TransformerConfig),
-    'encoder_decoder': (EncoderDecoderModel, T5Config),
+_KINDS: dict[str, Any] = {
+    'decoder_only': DecoderOnlyModel,
+    'encoder_decoder': EncoderDecoderModel,
+}
+# Networks by kind of model and name; a T5's goes without saying.
+_T5, _GEMMA = 't5', 'gemma'
+_CONFIGS: dict[tuple[str, str], Any] = {
+    ('decoder_only', _T5): TransformerConfig,
+    ('decoder_only', _GEMMA): GemmaConfig,
+    ('encoder_decoder', _T5): T5Config,
 }
 
 
 def kind(model: GenerativeModel) -> str:
   """Returns `decoder_only` or `encoder_decoder`."""
-  for name, (model_class, _) in _KINDS.items():
+  for name, model_class in _KINDS.items():
     if isinstance(model, model_class):
       return name
   raise TypeError(f'{type(model).__name__} is no generative model.')
@@ -39,6 +47,8 @@ def to_json(model: GenerativeModel) -> dict[str, Any]:
   values = dataclasses.asdict(model)
   activations = values['config']['mlp_activations']
   values['config']['mlp_activations'] = list(activations)
+  if isinstance(model.config, GemmaConfig):
+    values['network'] = _GEMMA
   return {'kind': kind(model), **values}
 
 
@@ -52,7 +62,9 @@ def from_json(values: Mapping[str, Any]) -> GenerativeModel:
     values = dict(values)
     if values.get('loss_tokens') is not None:
       values['loss_tokens'] = tuple(values['loss_tokens'])
-    model_class, config_class = _KINDS[values.pop('kind')]
+    name = values.pop('kind')
+    model_class = _KINDS[name]
+    config_class = _CONFIGS[name, values.pop('network', _T5)]
     config = dict(values.pop('config'))
     config['mlp_activations'] = tuple(config['mlp_activations'])
     return model_class(config=config_class(**config), **values)

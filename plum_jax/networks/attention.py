@@ -11,9 +11,12 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
+from plum_jax.networks import rotary
 from plum_jax.networks.layers import Dense
+from plum_jax.networks.layers import LayerNorm
 from plum_jax.networks.layers import with_sharding_constraint
 from plum_jax.networks.masks import MASKED_LOGIT
+from plum_jax.networks.rotary import Rotation
 
 _KERNEL_INIT = nn.initializers.variance_scaling(1.0, 'fan_in', 'normal')
 
@@ -39,14 +42,35 @@ def _masked(
   return logits
 
 
-class MultiHeadAttention(nn.Module):
-  """T5's attention: no bias in projections, no scaling of logits.
+def _weighted_values(weights: jax.Array, value: jax.Array) -> jax.Array:
+  """Sums values.
 
-  The usual factor 1 / sqrt(head_dim) is folded into the query's initialiser, as
-  in T5X.
+  Args:
+    weights: [rows, heads, query_length, key_length].
+    value: [rows, key_length, kv_heads, kv].
+
+  Returns:
+    [rows, query_length, heads, kv].
+  """
+  if weights.shape[1] == value.shape[2]:
+    return jnp.einsum('bhqk,bkhd->bqhd', weights, value)
+  batch, heads, queries, keys = weights.shape
+  weights = weights.reshape(batch, value.shape[2], -1, queries, keys)
+  x = jnp.einsum('bhgqk,bkhd->bqhgd', weights, value)
+  return x.reshape(batch, queries, heads, -1)
+
+
+class MultiHeadAttention(nn.Module):
+  """Attention without bias in its projections.
+
+  By itself it is T5's: logits are not scaled; the usual factor 1 /
+  sqrt(head_dim) is folded into the query's initialiser, as in T5X. Gemma 3's
+  (arXiv 2503.19786, section 2) has fewer heads of keys and values, normalises
+  queries and keys, turns them by their positions and scales queries.
 
   Two cache collections serve decoding, both with leaves `cached_key` and
-  `cached_value` of [rows, length, heads, kv]:
+  `cached_value` of [rows, length, kv_heads, kv]; keys are stored as they are
+  looked at, turned by their positions:
 
   * `cache`: the tokens of each row so far. A row is a sequence, or a beam.
   * `prefix_cache`: what the beams of one user share, the prompt or the
@@ -59,6 +83,10 @@ class MultiHeadAttention(nn.Module):
     dropout_rate: dropout on attention weights, one mask for all queries.
     dtype: dtype of the computation.
     float32_logits: whether logits are computed in float32 whatever dtype is.
+    num_kv_heads: heads of keys and values, each for as many consecutive heads
+      of queries; None for one each.
+    qk_norm: whether each query and key is normalised (Gemma's `LayerNorm`).
+    query_scale: factor of the queries; None is T5's way, see above.
   """
 
   num_heads: int
@@ -66,6 +94,9 @@ class MultiHeadAttention(nn.Module):
   dropout_rate: float = 0.0
   dtype: Any = jnp.float32
   float32_logits: bool = False
+  num_kv_heads: int | None = None
+  qk_norm: bool = False
+  query_scale: float | None = None
 
   @nn.compact
   def __call__(
@@ -80,6 +111,7 @@ class MultiHeadAttention(nn.Module):
       cache_index: jax.Array | None = None,
       prefix_bias: jax.Array | None = None,
       prefix_mask: jax.Array | None = None,
+      rotation: Rotation | None = None,
   ) -> jax.Array:
     """Lets `queries` look at `keys`.
 
@@ -96,31 +128,17 @@ class MultiHeadAttention(nn.Module):
       cache_index: int32 [] or [rows]: with `append`, the new token's position;
         with `write`, how many positions of an existing cache to fill.
       prefix_bias: [1, heads, 1, prefix_length], for `prefix_cache`.
-      prefix_mask: bool [users, prefix_length], true for real tokens.
+      prefix_mask: bool [users, prefix_length], true for the keys that are seen.
+      rotation: of the positions of `keys`; the queries are the last of them.
 
     Returns:
       [rows, query_length, embed].
     """
-    projection = functools.partial(
-        Dense,
-        (self.num_heads, self.head_dim),
-        ('embed', 'joined_kv'),
-        dtype=self.dtype,
-    )
-
-    def query_init(*args):
-      return _KERNEL_INIT(*args) / jnp.sqrt(float(self.head_dim))
-
-    query = projection(kernel_init=query_init, name='query')(queries)
-    query = with_sharding_constraint(query, ('batch', 'length', 'heads', 'kv'))
+    query = self._query(queries, rotation)
     if cache_mode == 'read':
       x = self._attend_prefix(query, prefix_bias, prefix_mask)
     else:
-      key = projection(kernel_init=_KERNEL_INIT, name='key')(keys)
-      value = projection(kernel_init=_KERNEL_INIT, name='value')(keys)
-      axes = ('batch', 'length', 'heads', 'kv')
-      key = with_sharding_constraint(key, axes)
-      value = with_sharding_constraint(value, axes)
+      key, value = self._key_and_value(keys, rotation)
       if cache_mode == 'write':
         self._write_cache(key, value, cache_index)
       elif cache_mode == 'append':
@@ -133,7 +151,7 @@ class MultiHeadAttention(nn.Module):
         weights = self._weights(
             _masked(self._logits(query, key), bias, mask), deterministic
         )
-        x = jnp.einsum('bhqk,bkhd->bqhd', weights, value)
+        x = _weighted_values(weights, value)
     return Dense(
         (queries.shape[-1],),
         ('joined_kv', 'embed'),
@@ -143,10 +161,67 @@ class MultiHeadAttention(nn.Module):
         name='out',
     )(x)
 
+  def _query(self, queries: jax.Array, rotation: Rotation | None) -> jax.Array:
+    """Projects to queries [rows, query_length, heads, kv]."""
+
+    def folded_init(*args):
+      return _KERNEL_INIT(*args) / jnp.sqrt(float(self.head_dim))
+
+    query = Dense(
+        (self.num_heads, self.head_dim),
+        ('embed', 'joined_kv'),
+        dtype=self.dtype,
+        kernel_init=folded_init if self.query_scale is None else _KERNEL_INIT,
+        name='query',
+    )(queries)
+    query = with_sharding_constraint(query, ('batch', 'length', 'heads', 'kv'))
+    if self.qk_norm:
+      query = self._norm('query_norm')(query)
+    if rotation is not None:
+      query = rotary.turn(query, rotation.last(query.shape[1]))
+    if self.query_scale is not None:
+      query *= jnp.asarray(self.query_scale, query.dtype)
+    return query
+
+  def _key_and_value(
+      self, keys: jax.Array, rotation: Rotation | None
+  ) -> tuple[jax.Array, jax.Array]:
+    """Projects to keys and values [rows, key_length, kv_heads, kv]."""
+    # A few heads that all heads of queries share are on every device.
+    heads, joined = 'heads', 'joined_kv'
+    if self.num_kv_heads not in (None, self.num_heads):
+      heads = joined = 'kv_heads'
+    projection = functools.partial(
+        Dense,
+        (self.num_kv_heads or self.num_heads, self.head_dim),
+        ('embed', joined),
+        dtype=self.dtype,
+        kernel_init=_KERNEL_INIT,
+    )
+    axes = ('batch', 'length', heads, 'kv')
+    key = with_sharding_constraint(projection(name='key')(keys), axes)
+    value = with_sharding_constraint(projection(name='value')(keys), axes)
+    if self.qk_norm:
+      key = self._norm('key_norm')(key)
+    if rotation is not None:
+      key = rotary.turn(key, rotation)
+    return key, value
+
+  def _norm(self, name: str) -> LayerNorm:
+    return LayerNorm(
+        dtype=self.dtype, axis='kv', one_plus_scale=True, name=name
+    )
+
   def _logits(self, query: jax.Array, key: jax.Array) -> jax.Array:
+    """Multiplies: [rows, heads, query_length, key_length]."""
     if self.float32_logits:
       query, key = query.astype(jnp.float32), key.astype(jnp.float32)
-    return jnp.einsum('bqhd,bkhd->bhqk', query, key)
+    if query.shape[2] == key.shape[2]:
+      return jnp.einsum('bqhd,bkhd->bhqk', query, key)
+    batch, length, heads, width = query.shape
+    query = query.reshape(batch, length, key.shape[2], -1, width)
+    logits = jnp.einsum('bqhgd,bkhd->bhgqk', query, key)
+    return logits.reshape(batch, heads, length, -1)
 
   def _weights(self, logits: jax.Array, deterministic: bool) -> jax.Array:
     weights = jax.nn.softmax(logits).astype(self.dtype)
@@ -206,7 +281,7 @@ class MultiHeadAttention(nn.Module):
       query: [users * beams, 1, heads, kv].
       prefix_bias: [1, heads, 1, prefix_length].
       prefix_mask: bool [users, prefix_length].
-      key: [users * beams, own_length, heads, kv].
+      key: [users * beams, own_length, kv_heads, kv].
       value: like `key`.
       bias: [1, heads, 1, own_length].
       mask: bool [rows or 1, 1, 1, own_length].
@@ -225,7 +300,7 @@ class MultiHeadAttention(nn.Module):
     )
     if key is None or value is None:
       weights = self._weights(logits, deterministic=True)
-      x = jnp.einsum('bhqk,bkhd->bqhd', weights, prefix_value)
+      x = _weighted_values(weights, prefix_value)
       return x.reshape(query.shape)
     own = _masked(self._logits(query, key), bias, mask)
     # [users * beams, heads, 1, own] -> [users, heads, beams, own]
@@ -234,9 +309,8 @@ class MultiHeadAttention(nn.Module):
     weights = self._weights(
         jnp.concatenate([logits, own], axis=-1), deterministic=True
     )
-    x = jnp.einsum(
-        'bhqk,bkhd->bqhd', weights[..., :prefix_length], prefix_value
-    ).reshape(query.shape)
+    x = _weighted_values(weights[..., :prefix_length], prefix_value)
+    x = x.reshape(query.shape)
     own_weights = jnp.swapaxes(weights[..., prefix_length:], 1, 2)
     own_weights = own_weights.reshape(query.shape[0], self.num_heads, 1, -1)
-    return x + jnp.einsum('bhqk,bkhd->bqhd', own_weights, value)
+    return x + _weighted_values(own_weights, value)

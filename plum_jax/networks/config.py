@@ -1,6 +1,6 @@
 # Copyright 2026 The PLUM-JAX Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Hyper-parameters of the networks, with the field names of T5X."""
+"""Hyper-parameters of the networks, T5's with the field names of T5X."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ REMAT_POLICIES = ('none', 'minimal', 'full')
 
 @dataclasses.dataclass(frozen=True)
 class LayerConfig:
-  """What the layers of both networks share; T5 1.1 (arXiv 2002.05202).
+  """What the layers of all networks share.
 
   Attributes:
     vocab_size: rows of the embedding table; SID tokens included, padding up to
@@ -27,8 +27,6 @@ class LayerConfig:
     logits_via_embedding: whether the output layer is the embedding table.
     float32_attention_logits: whether attention logits are float32 whatever
       `dtype` is.
-    num_relpos_buckets: buckets of relative positions.
-    max_relpos_distance: distance from which all positions share a bucket.
     remat_policy: what the backward pass computes again instead of keeping:
       `none`, `minimal` (all but matrix products) or `full` (whole layers).
   """
@@ -43,13 +41,29 @@ class LayerConfig:
   dropout_rate: float = 0.1
   logits_via_embedding: bool = False
   float32_attention_logits: bool = False
-  num_relpos_buckets: int = 32
-  max_relpos_distance: int = 128
   remat_policy: str = 'none'
+
+  @property
+  def key_value_heads(self) -> int:
+    """Heads of keys and values; each serves as many heads of queries."""
+    return self.num_heads
 
 
 @dataclasses.dataclass(frozen=True)
-class T5Config(LayerConfig):
+class RelativeConfig(LayerConfig):
+  """Layers with T5's position bias; T5 1.1 (arXiv 2002.05202).
+
+  Attributes:
+    num_relpos_buckets: buckets of relative positions.
+    max_relpos_distance: distance from which all positions share a bucket.
+  """
+
+  num_relpos_buckets: int = 32
+  max_relpos_distance: int = 128
+
+
+@dataclasses.dataclass(frozen=True)
+class T5Config(RelativeConfig):
   """An encoder-decoder (arXiv 1910.10683).
 
   Attributes:
@@ -62,8 +76,8 @@ class T5Config(LayerConfig):
 
 
 @dataclasses.dataclass(frozen=True)
-class TransformerConfig(LayerConfig):
-  """A decoder-only network.
+class TransformerConfig(RelativeConfig):
+  """A decoder-only network of T5's layers.
 
   Attributes:
     num_layers: layers.
@@ -77,4 +91,61 @@ class TransformerConfig(LayerConfig):
     return self.num_layers
 
 
-NetworkConfig = T5Config | TransformerConfig
+@dataclasses.dataclass(frozen=True)
+class GemmaConfig(LayerConfig):
+  """A decoder-only network of Gemma 3 (arXiv 2503.19786, section 2).
+
+  The defaults are the sizes of Gemma 3 270M.
+
+  Attributes:
+    num_layers: layers.
+    num_kv_heads: heads of keys and values.
+    sliding_window: positions that a local layer sees, the query's included.
+    global_every: each layer with a number (from 1) that this divides is global,
+      the others are local.
+    global_rope_base: base of the rotary angles of global layers.
+    local_rope_base: base of the rotary angles of local layers.
+    query_pre_attn_scalar: attention logits are divided by its root.
+    bos_id: the token that begins a text. It stands wherever the input is 0 and
+      not padding: before the first token of a sequence.
+  """
+
+  vocab_size: int = 262_144
+  emb_dim: int = 640
+  num_heads: int = 4
+  head_dim: int = 256
+  mlp_dim: int = 2048
+  mlp_activations: tuple[str, ...] = ('gelu', 'linear')
+  dropout_rate: float = 0.0
+  logits_via_embedding: bool = True
+  num_layers: int = 18
+  num_kv_heads: int = 1
+  sliding_window: int = 512
+  global_every: int = 6
+  global_rope_base: float = 1e6
+  local_rope_base: float = 1e4
+  query_pre_attn_scalar: float = 256.0
+  bos_id: int = 2
+
+  @property
+  def num_decoder_layers(self) -> int:
+    """The number of layers, under the name that `T5Config` has for it."""
+    return self.num_layers
+
+  @property
+  def key_value_heads(self) -> int:
+    """Heads of keys and values; each serves as many heads of queries."""
+    return self.num_kv_heads
+
+  def is_global(self, layer: int) -> bool:
+    """Whether a layer, numbered from 0, sees all positions before it.
+
+    >>> [i for i in range(18) if GemmaConfig().is_global(i)]
+    [5, 11, 17]
+    """
+    return (layer + 1) % self.global_every == 0
+
+
+RelativeNetworkConfig = T5Config | TransformerConfig
+DecoderOnlyConfig = TransformerConfig | GemmaConfig
+NetworkConfig = T5Config | DecoderOnlyConfig

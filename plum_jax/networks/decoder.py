@@ -1,6 +1,6 @@
 # Copyright 2026 The PLUM-JAX Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The decoder stack of both networks, with or without cross-attention."""
+"""The decoder stack of T5's networks, with or without cross-attention."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
+from plum_jax.networks import cache_position
 from plum_jax.networks import remat
 from plum_jax.networks.attention import MultiHeadAttention
-from plum_jax.networks.config import NetworkConfig
+from plum_jax.networks.config import RelativeNetworkConfig
 from plum_jax.networks.layers import Dense
 from plum_jax.networks.layers import Embed
 from plum_jax.networks.layers import LayerNorm
@@ -30,7 +31,7 @@ class DecoderLayer(nn.Module):
       looks at all positions, and keys and values of all are stored.
   """
 
-  config: NetworkConfig
+  config: RelativeNetworkConfig
   deterministic: bool
   self_cache_mode: str = 'off'
   cross_cache_mode: str = 'off'
@@ -133,7 +134,7 @@ class Decoder(nn.Module):
     shared_embedding: the encoder's table; None makes one of its own.
   """
 
-  config: NetworkConfig
+  config: RelativeNetworkConfig
   shared_embedding: Embed | None = None
 
   @nn.compact
@@ -195,8 +196,8 @@ class Decoder(nn.Module):
           x, deterministic
       )
 
-    index, length, stepping = self._positions(
-        decoder_input_tokens, decode, prefill_lengths
+    index, length, stepping = cache_position.advance(
+        self, decoder_input_tokens, decode, prefill_lengths
     )
     prefix_bias = None
     if stepping:
@@ -253,41 +254,3 @@ class Decoder(nn.Module):
         dtype=jnp.float32,
         name='logits_dense',
     )(y)
-
-  def _positions(
-      self,
-      tokens: jax.Array,
-      decode: bool,
-      prefill_lengths: jax.Array | None,
-  ) -> tuple[jax.Array | None, int, bool]:
-    """Keeps count of the position in the cache.
-
-    Args:
-      tokens: int32 [rows, length].
-      decode: see `__call__`.
-      prefill_lengths: see `__call__`.
-
-    Returns:
-      The index to hand to the attention, the number of key positions, and
-      whether this call continues from an existing cache.
-    """
-    length = tokens.shape[1]
-    if prefill_lengths is not None:
-      self.put_variable('cache', 'cache_index', prefill_lengths)
-      return prefill_lengths, length, False
-    if not decode:
-      return None, length, False
-    stepping = self.has_variable('cache', 'cache_index')
-    index = self.variable(
-        'cache', 'cache_index', lambda: jnp.zeros((), jnp.int32)
-    )
-    position = index.value
-    if not stepping:
-      return position, length, False
-    if length != 1:
-      raise ValueError(
-          f'Decoding takes one token a row, got input of shape {tokens.shape}.'
-      )
-    index.value = position + 1
-    first_layer = self.variables['cache']['layers_0']['self_attention']
-    return position, first_layer['cached_key'].shape[1], True

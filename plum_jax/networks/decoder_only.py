@@ -1,14 +1,16 @@
 # Copyright 2026 The PLUM-JAX Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The decoder-only network: T5 1.1 layers without an encoder."""
+"""The decoder-only network: T5 1.1 layers without an encoder, or Gemma's."""
 
 from __future__ import annotations
 
 from flax import linen as nn
 import jax
 
-from plum_jax.networks.config import TransformerConfig
+from plum_jax.networks.config import DecoderOnlyConfig
+from plum_jax.networks.config import GemmaConfig
 from plum_jax.networks.decoder import Decoder
+from plum_jax.networks.gemma import GemmaDecoder
 from plum_jax.networks.masks import decoder_mask
 
 
@@ -16,14 +18,17 @@ class DecoderOnly(nn.Module):
   """A language model; arguments are those of T5X's decoder-only network.
 
   Attributes:
-    config: hyper-parameters.
+    config: hyper-parameters; their class says which network it is.
   """
 
-  config: TransformerConfig
+  config: DecoderOnlyConfig
 
   def setup(self):
     """Makes the submodules."""
-    self.decoder = Decoder(self.config)
+    if isinstance(self.config, GemmaConfig):
+      self.decoder = GemmaDecoder(self.config)
+    else:
+      self.decoder = Decoder(self.config)
 
   def __call__(
       self,
@@ -48,8 +53,8 @@ class DecoderOnly(nn.Module):
       decoder_target_tokens: int32 [rows, length]; 0 is padding. Only used for
         the mask, and unused with `decode`.
       decoder_segment_ids: int32 [rows, length], for packed examples.
-      decoder_positions: accepted for T5X's sake; relative positions do not need
-        it.
+      decoder_positions: int32 [rows, length], for packed examples; T5's
+        relative positions do not need it.
       decoder_causal_attention: int32 [rows, length]; positions that are 1 see
         each other in both directions.
       enable_dropout: whether dropout is on.
@@ -66,15 +71,19 @@ class DecoderOnly(nn.Module):
     Returns:
       float32 [rows, length or 1, vocab].
     """
-    del decoder_positions, max_decode_length
+    del max_decode_length
     mask = None
     if not decode:
       mask = decoder_mask(
           decoder_target_tokens, decoder_segment_ids, decoder_causal_attention
       )
+    further = {}
+    if isinstance(self.config, GemmaConfig):
+      further['positions'] = decoder_positions
     return self.decoder(
         decoder_input_tokens,
         mask,
+        **further,
         deterministic=not enable_dropout,
         decode=decode,
         prefill=prefill,

@@ -1,6 +1,6 @@
 # Copyright 2026 The PLUM-JAX Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The parts of a T5 1.1 layer that know nothing of positions."""
+"""The parts of a layer that know nothing of positions."""
 
 from __future__ import annotations
 
@@ -23,25 +23,37 @@ _MLP_INIT = nn.initializers.variance_scaling(1.0, 'fan_in', 'truncated_normal')
 
 
 class LayerNorm(nn.Module):
-  """T5's layer norm: scales by the root mean square, without mean or bias."""
+  """T5's layer norm: scales by the root mean square, without mean or bias.
+
+  Attributes:
+    epsilon: added to the mean of squares.
+    dtype: dtype of the output.
+    axis: logical axis of the dimension that is normalised.
+    one_plus_scale: Gemma's form: the factor is 1 + `scale`, which starts at 0,
+      and is applied in float32.
+  """
 
   epsilon: float = 1e-6
   dtype: Any = jnp.float32
+  axis: str = 'embed'
+  one_plus_scale: bool = False
 
   @nn.compact
   def __call__(self, inputs: jax.Array) -> jax.Array:
-    """Normalises [..., embed]; the mean of squares is taken in float32."""
+    """Normalises the last dimension; the mean of squares is in float32."""
     x = inputs.astype(jnp.float32)
     x = x * jax.lax.rsqrt(
         jnp.mean(jnp.square(x), axis=-1, keepdims=True) + self.epsilon
     )
     scale = param_with_axes(
         'scale',
-        nn.initializers.ones,
+        nn.initializers.zeros if self.one_plus_scale else nn.initializers.ones,
         (inputs.shape[-1],),
         jnp.float32,
-        axes=('embed',),
+        axes=(self.axis,),
     )
+    if self.one_plus_scale:
+      return (x * jnp.broadcast_to(1.0 + scale, x.shape)).astype(self.dtype)
     return x.astype(self.dtype) * jnp.broadcast_to(
         scale.astype(self.dtype), x.shape
     )
@@ -127,17 +139,19 @@ class Embed(nn.Module):
     num_embeddings: rows.
     features: width.
     dtype: dtype of what is looked up.
+    stddev: standard deviation of the initial numbers.
   """
 
   num_embeddings: int
   features: int
   dtype: Any = jnp.float32
+  stddev: float = 1.0
 
   def setup(self):
     """Makes the table."""
     self.embedding = param_with_axes(
         'embedding',
-        nn.initializers.normal(stddev=1.0),
+        nn.initializers.normal(stddev=self.stddev),
         (self.num_embeddings, self.features),
         jnp.float32,
         axes=('vocab', 'embed'),

@@ -66,3 +66,25 @@ def decoder_mask(
         decoder_segment_ids, decoder_segment_ids, jnp.equal
     )
   return mask
+
+
+def within_window(
+    query_positions: jax.Array, key_positions: jax.Array, window: int
+) -> jax.Array:
+  """The mask of a local layer, which sees only what is near.
+
+  Args:
+    query_positions: int32 [rows or 1, query_length].
+    key_positions: int32 [rows or 1, key_length].
+    window: positions from the query, itself included, that are seen, in
+      either direction.
+
+  Returns:
+    bool [rows or 1, 1, query_length, key_length].
+
+  >>> positions = jnp.arange(4)[None, :]
+  >>> within_window(positions, positions, 2)[0, 0].astype(int).tolist()
+  [[1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 1, 1], [0, 0, 1, 1]]
+  """
+  distances = query_positions[:, :, None] - key_positions[:, None, :]
+  return (jnp.abs(distances) < window)[:, None]

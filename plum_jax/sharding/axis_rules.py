@@ -24,11 +24,13 @@ MeshAxes = str | tuple[str, ...] | None
 # Pairs of logical axis and mesh axes; the earlier takes a mesh axis first.
 AxisRules = tuple[tuple[str, MeshAxes], ...]
 
-# Never cut: too small, or needed whole by every device.
+# Never cut: too small, or needed whole by every device. `kv_heads`, times kv in
+# kernels, are heads that several heads of queries share: one in small Gemmas.
 _WHOLE = (
     'length',
     'position',
     'kv',
+    'kv_heads',
     'relpos_buckets',
     'beam',
     'level',

@@ -65,7 +65,10 @@ setuptools.setup(
         'tpu-compiler': ['libtpu>=0.0.42,<0.0.43'],
         'cuda': ['jax[cuda13]>=0.10.2'],
         'beam': ['apache-beam>=2.77.0'],
+        # Reads quantized weights, such as the published ones of Gemma 3.
+        'gguf': ['gguf>=0.19'],
         'test': [
+            'gguf>=0.19',
             'hypothesis>=6.100',
             'pyink>=26.5',
             'pyrefly>=1.4',

@@ -10,16 +10,19 @@ import pathlib
 import re
 
 from plum_jax.artifacts.errors import InputError
+from plum_jax.pretrained import gguf_reader
 from plum_jax.pretrained import hugging_face_reader
 from plum_jax.pretrained import network_shape
 from plum_jax.pretrained import orbax_state
+from plum_jax.pretrained import published
 from plum_jax.pretrained import t5x_legacy
 from plum_jax.pretrained.checkpoint import Checkpoint
 
 _EXPECTED = (
     'a run directory or its training/checkpoint; a checkpoint_<step> of T5X or '
-    'the MODEL_DIR around it, local or gs://; or a Hugging Face folder of a T5 '
-    'with config.json and model.safetensors'
+    'the MODEL_DIR around it, local or gs://; a Hugging Face folder of a T5 or '
+    'a Gemma 3 with config.json and model.safetensors; a GGUF file of a Gemma '
+    f'3; or the name of a published model: {", ".join(published.MODELS)}'
 )
 _STEP = re.compile(r'(?:checkpoint_)?(\d+)')
 _SHOWN = 8
@@ -33,7 +36,8 @@ def find(path: str | os.PathLike[str]) -> Checkpoint:
   Args:
     path: a run directory or `training/checkpoint` in one; T5X's
       `checkpoint_<step>`, in its legacy or its Orbax form, or the folder of
-      several, of which the last is taken; or a Hugging Face folder.
+      several, of which the last is taken; a Hugging Face folder; a GGUF file;
+      or a name in `published.MODELS`, which is downloaded.
 
   Returns:
     The checkpoint, of a network that this project has.
@@ -41,7 +45,7 @@ def find(path: str | os.PathLike[str]) -> Checkpoint:
   Raises:
     InputError: nothing of that kind is there; it says what is.
   """
-  text = os.fspath(path)
+  text = os.fspath(published.resolve(path))
   if '://' in text:
     found = _find_remote(text)
   else:
@@ -52,6 +56,8 @@ def find(path: str | os.PathLike[str]) -> Checkpoint:
 
 
 def _find_local(path: pathlib.Path) -> Checkpoint:
+  if path.suffix == gguf_reader.SUFFIX and path.is_file():
+    return gguf_reader.open_file(path)
   if not path.is_dir():
     raise InputError(
         'The initial checkpoint is no folder.'

@@ -17,7 +17,10 @@ _ACTIVATIONS = {
     'gated-gelu': ('gelu', 'linear'),
     'gated-silu': ('silu', 'linear'),
 }
-_SUPPORTED = 'T5, T5 1.1 or FLAN-T5 (T5ForConditionalGeneration)'
+_SUPPORTED = (
+    'T5, T5 1.1 or FLAN-T5 (T5ForConditionalGeneration), or a Gemma 3 for text '
+    '(Gemma3ForCausalLM)'
+)
 
 
 def read(values: Mapping[str, Any], where: object) -> T5Config:

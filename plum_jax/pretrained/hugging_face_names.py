@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-import dataclasses
 
 from plum_jax.networks.config import T5Config
 from plum_jax.pretrained.checkpoint import EMBEDDING
 from plum_jax.pretrained.checkpoint import LOGITS
+from plum_jax.pretrained.tensor import Tensor
 
 _ATTENTION = {'query': 'q', 'key': 'k', 'value': 'v', 'out': 'o'}
 # Names under which the one table of embeddings may be stored.
@@ -25,20 +25,6 @@ UNUSED_TENSORS = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Tensor:
-  """A tensor of the file.
-
-  Attributes:
-    name: its name.
-    transposed: whether rows and columns are the other way round than ours, as
-      in all but the table of embeddings.
-  """
-
-  name: str
-  transposed: bool
-
-
 def tensors(config: T5Config) -> dict[str, Tensor]:
   """Returns the tensor of each parameter.
 
@@ -49,7 +35,7 @@ def tensors(config: T5Config) -> dict[str, Tensor]:
   >>> names['decoder/layers_0/mlp/wi/kernel'].name
   'decoder.block.0.layer.2.DenseReluDense.wi.weight'
   >>> names['token_embedder/embedding']
-  Tensor(name='shared.weight', transposed=False)
+  Tensor(name='shared.weight', transposed=False, offset=0.0)
   """
   found = {
       EMBEDDING: Tensor(EMBEDDING_TENSORS[0], False),

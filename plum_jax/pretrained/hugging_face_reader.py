@@ -1,6 +1,6 @@
 # Copyright 2026 The PLUM-JAX Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""A Hugging Face folder with a T5, read a tensor at a time."""
+"""A Hugging Face folder with a T5 or a Gemma 3, read a tensor at a time."""
 
 from __future__ import annotations
 
@@ -16,17 +16,24 @@ import numpy as np
 import safetensors
 
 from plum_jax.artifacts.errors import InputError
+from plum_jax.networks.config import GemmaConfig
 from plum_jax.networks.config import T5Config
+from plum_jax.pretrained import gemma_config
+from plum_jax.pretrained import gemma_names
 from plum_jax.pretrained import hugging_face_config
 from plum_jax.pretrained import hugging_face_names
 from plum_jax.pretrained import placing
+from plum_jax.pretrained import tensor as tensors
 from plum_jax.pretrained.checkpoint import Checkpoint
+from plum_jax.pretrained.checkpoint import DECODER_ONLY_EMBEDDING
 from plum_jax.pretrained.checkpoint import EMBEDDING
 from plum_jax.pretrained.checkpoint import Wanted
-from plum_jax.pretrained.hugging_face_names import Tensor
+from plum_jax.pretrained.tensor import Tensor
 
 CONFIG, WEIGHTS = 'config.json', 'model.safetensors'
 INDEX, SENTENCEPIECE = 'model.safetensors.index.json', 'spiece.model'
+# T5's name of the SentencePiece model, and Gemma's.
+SENTENCEPIECE_FILES = (SENTENCEPIECE, 'tokenizer.model')
 _DTYPES = {'F32': 'float32', 'F16': 'float16', 'BF16': 'bfloat16'}
 _FIX = 'Use config.json and weights of one and the same model.'
 
@@ -49,12 +56,13 @@ def open_folder(directory: str | os.PathLike[str]) -> Checkpoint:
   """
   directory = pathlib.Path(directory)
   values = _read_json(directory / CONFIG)
-  config = hugging_face_config.read(values, directory / CONFIG)
+  config = _config(values, directory / CONFIG)
   stored = _stored_in(directory)
   names = _matched(config, stored, directory)
   arrays = _arrays(names, stored, config, directory)
-  _check_tied(config, stored, names[EMBEDDING].name, directory)
-  pieces = directory / SENTENCEPIECE
+  table = EMBEDDING if EMBEDDING in names else DECODER_ONLY_EMBEDDING
+  _check_tied(config, stored, names[table].name, directory)
+  pieces = sentencepiece_file(directory)
   files = {directory / CONFIG, *stored.values()}
   return Checkpoint(
       form='a Hugging Face folder',
@@ -62,9 +70,25 @@ def open_folder(directory: str | os.PathLike[str]) -> Checkpoint:
       arrays=arrays,
       read=lambda wanted: _read(wanted, names, stored),
       config=config,
-      sentencepiece=pieces.read_bytes() if pieces.is_file() else None,
+      sentencepiece=pieces.read_bytes() if pieces else None,
       files=tuple(sorted(files)),
   )
+
+
+def sentencepiece_file(directory: pathlib.Path) -> pathlib.Path | None:
+  """Returns a folder's SentencePiece model; None if there is none."""
+  for name in SENTENCEPIECE_FILES:
+    if (directory / name).is_file():
+      return directory / name
+  return None
+
+
+def _config(
+    values: Mapping[str, Any], where: pathlib.Path
+) -> T5Config | GemmaConfig:
+  if values.get('model_type') == gemma_config.HUGGING_FACE_MODEL_TYPE:
+    return gemma_config.from_hugging_face(values, where)
+  return hugging_face_config.read(values, where)
 
 
 def _read_json(path: pathlib.Path) -> Mapping[str, Any]:
@@ -125,20 +149,25 @@ def _open(path: pathlib.Path):
 
 
 def _matched(
-    config: T5Config, stored: Mapping[str, pathlib.Path], where: pathlib.Path
+    config: T5Config | GemmaConfig,
+    stored: Mapping[str, pathlib.Path],
+    where: pathlib.Path,
 ) -> dict[str, Tensor]:
   """Returns the tensor of each parameter; refuses too few and too many."""
-  names = hugging_face_names.tensors(config)
-  for name in hugging_face_names.EMBEDDING_TENSORS:
-    if name in stored:
-      names[EMBEDDING] = Tensor(name, False)
-      break
+  unused = {hugging_face_names.LOGITS_TENSOR}
+  if isinstance(config, GemmaConfig):
+    names = gemma_names.hugging_face(config)
+  else:
+    names = hugging_face_names.tensors(config)
+    unused |= {
+        *hugging_face_names.EMBEDDING_TENSORS,
+        *hugging_face_names.UNUSED_TENSORS,
+    }
+    for name in hugging_face_names.EMBEDDING_TENSORS:
+      if name in stored:
+        names[EMBEDDING] = Tensor(name, False)
+        break
   wanted = {tensor.name for tensor in names.values()}
-  unused = {
-      *hugging_face_names.EMBEDDING_TENSORS,
-      *hugging_face_names.UNUSED_TENSORS,
-      hugging_face_names.LOGITS_TENSOR,
-  }
   for left, what in (
       (wanted - set(stored), 'are missing'),
       (set(stored) - wanted - unused, 'have no place in the network'),
@@ -156,7 +185,7 @@ def _matched(
 def _arrays(
     names: Mapping[str, Tensor],
     stored: Mapping[str, pathlib.Path],
-    config: T5Config,
+    config: T5Config | GemmaConfig,
     where: pathlib.Path,
 ) -> dict[str, jax.ShapeDtypeStruct]:
   """Describes the parameters; their shapes are those of the configuration."""
@@ -179,7 +208,7 @@ def _arrays(
             shape[::-1] if tensor.transposed else shape,
             np.dtype(_DTYPES[kind]),
         )
-  for ours, expected in _expected_shapes(config, names).items():
+  for ours, expected in tensors.expected_shapes(config, names).items():
     if arrays[ours].shape != expected:
       raise InputError(
           f'The tensor {names[ours].name} has shape '
@@ -196,34 +225,8 @@ def _turned(shape: tuple[int, ...], tensor: Tensor) -> list[int]:
   return list(shape[::-1] if tensor.transposed else shape)
 
 
-def _expected_shapes(
-    config: T5Config, names: Mapping[str, Tensor]
-) -> dict[str, tuple[int, ...]]:
-  """Returns the shape of each parameter, as the sizes say."""
-  joined = config.num_heads * config.head_dim
-  by_ending = {
-      'token_embedder/embedding': (config.vocab_size, config.emb_dim),
-      'logits_dense/kernel': (config.emb_dim, config.vocab_size),
-      'relpos_bias/rel_embedding': (
-          config.num_heads,
-          config.num_relpos_buckets,
-      ),
-      'scale': (config.emb_dim,),
-      'out/kernel': (joined, config.emb_dim),
-      'wo/kernel': (config.mlp_dim, config.emb_dim),
-      'query/kernel': (config.emb_dim, joined),
-      'key/kernel': (config.emb_dim, joined),
-      'value/kernel': (config.emb_dim, joined),
-      'kernel': (config.emb_dim, config.mlp_dim),
-  }
-  return {
-      name: next(s for end, s in by_ending.items() if name.endswith(end))
-      for name in names
-  }
-
-
 def _check_tied(
-    config: T5Config,
+    config: T5Config | GemmaConfig,
     stored: Mapping[str, pathlib.Path],
     embedding: str,
     where: pathlib.Path,

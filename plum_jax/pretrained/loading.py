@@ -22,7 +22,16 @@ from plum_jax.pretrained.checkpoint import LOGITS
 
 _SHOWN = 3
 # What shapes do not tell, and a network computes differently.
-_SILENT_FIELDS = ('mlp_activations', 'max_relpos_distance')
+_SILENT_FIELDS = (
+    'mlp_activations',
+    'max_relpos_distance',
+    'sliding_window',
+    'global_every',
+    'global_rope_base',
+    'local_rope_base',
+    'query_pre_attn_scalar',
+    'bos_id',
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,7 +160,9 @@ def check(
       )
   if config is not None and checkpoint.config is not None:
     for field in _SILENT_FIELDS:
-      ours, theirs = getattr(config, field), getattr(checkpoint.config, field)
+      ours, theirs = (
+          getattr(one, field, None) for one in (config, checkpoint.config)
+      )
       if ours != theirs:
         differences.append(
             f'{field} is {theirs} in the checkpoint and {ours} in the model'

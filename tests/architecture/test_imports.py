@@ -106,6 +106,8 @@ def violations(path: pathlib.Path, source: str) -> list[str]:
       found.append(f'only {" and ".join(_ORBAX)} of artifacts import orbax')
     elif first == 'apache_beam' and path.name != 'beam_assign.py':
       found.append('only semantic_ids/beam_assign.py imports Apache Beam')
+    elif first == 'gguf' and path.name != 'gguf_reader.py':
+      found.append('only pretrained/gguf_reader.py imports gguf')
     elif first in _TENSORFLOW and package in _CORE:
       found.append(f'{package} runs without TensorFlow: {first}')
     elif first in _ONLY_IN and package != _ONLY_IN[first]:
@@ -177,6 +179,8 @@ def test_imports_go_one_way():
         ('artifacts/checkpoints.py', 'import orbax.checkpoint', True),
         ('semantic_ids/assign.py', 'import apache_beam as beam', False),
         ('semantic_ids/beam_assign.py', 'import apache_beam as beam', True),
+        ('pretrained/loading.py', 'import gguf', False),
+        ('pretrained/gguf_reader.py', 'import gguf', True),
         ('models/a.py', 'from plum_jax.decoding import beam_search', True),
         ('data/a.py', 'from plum_jax.decoding import beam_search', False),
         ('stages/a.py', 'from plum_jax.networks import config', True),

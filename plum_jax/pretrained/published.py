@@ -15,7 +15,6 @@ from plum_jax.artifacts import atomic
 from plum_jax.artifacts import download
 from plum_jax.artifacts import manifest as manifests
 from plum_jax.artifacts.errors import InputError
-from plum_jax.pretrained import gguf_reader
 from plum_jax.pretrained import hugging_face_reader
 
 _LOGGER = logging.getLogger('plum_jax')
@@ -171,25 +170,23 @@ def _ensured(
   )
 
 
-def read_sentencepiece(path: str | os.PathLike[str]) -> bytes | None:
-  """Returns the SentencePiece model that comes with a language model.
+def text_model_file(
+    path: str | os.PathLike[str],
+    cache_dir: str | os.PathLike[str] | None = None,
+) -> pathlib.Path:
+  """Returns the file that holds a language model's SentencePiece model.
 
   Args:
-    path: a GGUF file or a Hugging Face folder.
-
-  Returns:
-    The serialized model; None if the path is neither, such as that of a
-    SentencePiece model itself.
+    path: a name in `MODELS`, a Hugging Face folder, or a file, which is
+      returned as it is.
+    cache_dir: see `resolve`.
 
   Raises:
-    InputError: the GGUF file's tokenizer is of another kind, or the folder has
-      no SentencePiece model.
+    InputError: see `resolve`; or the folder has no SentencePiece model.
   """
-  path = pathlib.Path(path)
-  if path.suffix == gguf_reader.SUFFIX and path.is_file():
-    return gguf_reader.read_sentencepiece(path)
+  path = pathlib.Path(resolve(path, cache_dir))
   if not path.is_dir():
-    return None
+    return path
   file = hugging_face_reader.sentencepiece_file(path)
   if file is None:
     raise InputError(
@@ -198,4 +195,4 @@ def read_sentencepiece(path: str | os.PathLike[str]) -> bytes | None:
         expected=f'one of {", ".join(hugging_face_reader.SENTENCEPIECE_FILES)}',
         fix='Get this file of the model, too.',
     )
-  return file.read_bytes()
+  return file

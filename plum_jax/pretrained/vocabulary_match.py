@@ -7,9 +7,12 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
 
 from plum_jax.artifacts.errors import InputError
+from plum_jax.networks.config import GemmaConfig
+from plum_jax.networks.config import NetworkConfig
 from plum_jax.pretrained import new_rows
 from plum_jax.pretrained.checkpoint import Checkpoint
 from plum_jax.vocabulary import sid_tokens
@@ -83,6 +86,31 @@ def choose(
         vocabulary,
     )
   return asked
+
+
+def check_start(vocabulary: Vocabulary, config: NetworkConfig) -> None:
+  """Refuses a network that begins texts with another token than their model.
+
+  Args:
+    vocabulary: the vocabulary of the model to be trained.
+    config: its hyper-parameters.
+
+  Raises:
+    InputError: a Gemma's `bos_id` is not the vocabulary's.
+  """
+  if not isinstance(config, GemmaConfig):
+    return
+  processor = sentencepiece.SentencePieceProcessor()
+  processor.LoadFromSerializedProto(vocabulary.model)
+  if processor.bos_id() != config.bos_id:
+    raise InputError(
+        f'The network begins texts with token {config.bos_id}, the vocabulary '
+        f'with {processor.bos_id()}.',
+        where=f'{vocabulary.path}, bos_id',
+        expected='one beginning-of-sequence token',
+        fix="Give the checkpoint's own SentencePiece model as "
+        'SENTENCEPIECE_MODEL and make the vocabulary anew.',
+    )
 
 
 def _is_same(checkpoint: Checkpoint, vocabulary: Vocabulary) -> bool | None:

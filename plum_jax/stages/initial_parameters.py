@@ -22,7 +22,6 @@ from plum_jax.models.encoder_decoder import EncoderDecoderModel
 from plum_jax.models.saved import GenerativeModel
 from plum_jax.networks.config import NetworkConfig
 from plum_jax.networks.config import T5Config
-from plum_jax.networks.config import TransformerConfig
 from plum_jax.pretrained import finding
 from plum_jax.pretrained import loading
 from plum_jax.pretrained import network_shape
@@ -111,6 +110,7 @@ class Source:
     if checkpoint is None:
       return None
     vocabulary = _vocabulary(folders)
+    vocabulary_match.check_start(vocabulary, model.config)
     chosen = vocabulary_match.choose(
         checkpoint, vocabulary, model.config.vocab_size, self._initial.sid_rows
     )
@@ -222,7 +222,7 @@ def decoder_only(
 ) -> DecoderOnlyModel:
   """Returns a generator like `encoder_decoder`, with a decoder alone."""
   config = _config(path, vocab_size, dropout_rate, dtype)
-  if not isinstance(config, TransformerConfig):
+  if isinstance(config, T5Config):
     raise _other_kind(path, 'an encoder-decoder', 'decoder-only')
   return DecoderOnlyModel(config)
 

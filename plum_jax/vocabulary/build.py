@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 import dataclasses
 import itertools
 import logging
@@ -38,6 +38,7 @@ def build(
     catalog_directory: str | os.PathLike[str],
     semantic_ids_directory: str | os.PathLike[str],
     base_model_file: str | os.PathLike[str] = '',
+    read_base_model: Callable[[pathlib.Path], bytes] = text_model.read,
     text_vocab_size: int = 8_000,
     extra_ids: int = T5_EXTRA_IDS,
     custom_tokens: Sequence[str] = (),
@@ -59,6 +60,7 @@ def build(
     semantic_ids_directory: whose SID table says how many codes a level has.
     base_model_file: a SentencePiece model, such as T5's; its pieces keep their
       numbers. One is trained if empty.
+    read_base_model: reads the file, where it is of another form.
     text_vocab_size: the most pieces of a trained text model: our choice. A
       small catalog gives fewer.
     extra_ids: number of T5's sentinels.
@@ -91,7 +93,7 @@ def build(
   def make(folder: pathlib.Path, work: pathlib.Path) -> None:
     del work
     if base_model_file:
-      base = text_model.read(base_model_file)
+      base = read_base_model(pathlib.Path(base_model_file))
     else:
       items = Catalog.load(catalog_directory).items
       sentences = itertools.chain(

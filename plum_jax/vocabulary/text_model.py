@@ -86,14 +86,30 @@ def read(path: str | os.PathLike[str]) -> bytes:
         expected='a file such as T5 spiece.model',
         fix='Correct base_model_file, or leave it empty to train one.',
     )
-  model = path.read_bytes()
+  return checked(path.read_bytes(), path)
+
+
+def checked(model: bytes, where: object) -> bytes:
+  """Returns a serialized model whose conventions are T5's.
+
+  Gemma's keeps to them, too: padding is 0. Its beginning of sequence is the
+  network's to place; see `networks.config.GemmaConfig`.
+
+  Args:
+    model: the bytes.
+    where: the file that they are from, for errors.
+
+  Raises:
+    InputError: they are no SentencePiece model, or it pads with another id
+      than 0, or has no end of sequence.
+  """
   processor = sentencepiece.SentencePieceProcessor()
   try:
     processor.LoadFromSerializedProto(model)
   except RuntimeError as error:
     raise InputError(
         'The file is not a SentencePiece model.',
-        where=path,
+        where=where,
         expected='a serialized SentencePiece ModelProto',
         fix='Correct base_model_file, or leave it empty to train one.',
     ) from error
@@ -101,7 +117,7 @@ def read(path: str | os.PathLike[str]) -> bytes:
     raise InputError(
         f'The model pads with {processor.pad_id()} and ends sequences with '
         f'{processor.eos_id()}.',
-        where=path,
+        where=where,
         expected="padding 0 and an end-of-sequence id, T5's conventions",
         fix='Train the model with pad_id=0, eos_id=1, unk_id=2, bos_id=-1.',
     )

@@ -2,15 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Losses by hand; decoding against the loss of every item's tokens."""
 
+import json
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from plum_jax.decoding.constraint_index import build_constraint_index
+from plum_jax.models import flops
 from plum_jax.models import losses
+from plum_jax.models import saved
 from plum_jax.models.decoder_only import DecoderOnlyModel
 from plum_jax.models.encoder_decoder import EncoderDecoderModel
+from plum_jax.networks.config import GemmaConfig
 from plum_jax.networks.config import T5Config
 from plum_jax.networks.config import TransformerConfig
 
@@ -79,11 +84,24 @@ def _item_scores(logits, targets):
   return tokens[:, -3:].sum(axis=1)
 
 
-@pytest.mark.parametrize('bidirectional', [False, True])
-def test_decoder_only_recommends_the_items_of_highest_likelihood(bidirectional):
+_NETWORKS = {
+    't5': TransformerConfig(num_layers=2, **_SIZES),
+    # A window shorter than the prompts.
+    'gemma': GemmaConfig(
+        num_layers=2, global_every=2, sliding_window=3, **_SIZES
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ('network', 'bidirectional'),
+    [('t5', False), ('t5', True), ('gemma', False)],
+)
+def test_decoder_only_recommends_the_items_of_highest_likelihood(
+    network, bidirectional
+):
   model = DecoderOnlyModel(
-      TransformerConfig(num_layers=2, **_SIZES),
-      inputs_bidirectional_attention=bidirectional,
+      _NETWORKS[network], inputs_bidirectional_attention=bidirectional
   )
   shape = jax.ShapeDtypeStruct((2, 9), jnp.int32)
   params = _scale(
@@ -173,3 +191,32 @@ def test_loss_is_that_of_the_logits_and_dropout_follows_the_key():
   assert float(sums['loss'][1]) == 12
   dropped = [loss_fn(params, batch, jax.random.key(s))[0] for s in (1, 1, 2)]
   assert dropped[0] == dropped[1] != dropped[2]
+
+
+@pytest.mark.parametrize('network', list(_NETWORKS))
+def test_models_survive_the_way_to_json_and_back(network):
+  model = DecoderOnlyModel(_NETWORKS[network], z_loss=0.5)
+  values = json.loads(json.dumps(saved.to_json(model)))
+  assert saved.from_json(values) == model
+  assert saved.kind(model) == values['kind'] == 'decoder_only'
+  # What earlier versions wrote names no network.
+  assert ('network' in values) is (network == 'gemma')
+
+
+def test_gemma_asks_for_the_flops_of_its_matrices():
+  config = GemmaConfig(
+      vocab_size=10,
+      emb_dim=2,
+      num_heads=4,
+      num_kv_heads=1,
+      head_dim=3,
+      mlp_dim=5,
+      num_layers=7,
+  )
+  # Queries and outputs of 4 heads, keys and values of 1; three MLP matrices.
+  layer = 2 * (2 * 2 * 12 + 2 * 2 * 3 + 3 * 2 * 5) + 4 * 12
+  expected = 7 * layer + 2 * 2 * 10
+  assert (
+      flops.forward(config, batch_size=1, encoder_length=0, decoder_length=1)
+      == expected
+  )

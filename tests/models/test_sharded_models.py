@@ -8,6 +8,7 @@ import pytest
 
 from plum_jax.models.decoder_only import DecoderOnlyModel
 from plum_jax.models.encoder_decoder import EncoderDecoderModel
+from plum_jax.networks.config import GemmaConfig
 from plum_jax.networks.config import T5Config
 from plum_jax.networks.config import TransformerConfig
 from plum_jax.sharding import axis_rules
@@ -25,6 +26,17 @@ _SIZES = {
 }
 _MODELS = {
     'decoder_only': DecoderOnlyModel(TransformerConfig(num_layers=1, **_SIZES)),
+    # A window shorter than the examples; heads of keys that no axis divides.
+    'gemma': DecoderOnlyModel(
+        GemmaConfig(
+            num_layers=2,
+            num_kv_heads=1,
+            sliding_window=3,
+            global_every=2,
+            query_pre_attn_scalar=4.0,
+            **_SIZES,
+        )
+    ),
     'encoder_decoder': EncoderDecoderModel(
         T5Config(num_encoder_layers=1, num_decoder_layers=1, **_SIZES)
     ),

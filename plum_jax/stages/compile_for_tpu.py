@@ -10,6 +10,8 @@ import json
 import time
 from typing import Any
 
+import jax
+
 from plum_jax.artifacts import atomic
 from plum_jax.artifacts.errors import InputError
 from plum_jax.hardware import collectives
@@ -103,14 +105,32 @@ def _compile(
   """Compiles a program and returns its figures as JSON values."""
   mesh = make_mesh(preset.data, preset.fsdp, preset.tensor, devices)
   begun = time.monotonic()
-  lowered = programs.lower(name, mesh, axis_rules.preset(preset.axis_rules))
-  costs = program_costs.compile_program(lowered)
+  lowered = programs.lower(
+      name,
+      mesh,
+      axis_rules.preset(preset.axis_rules),
+      preset.tpu_compiler_options,
+  )
+  try:
+    costs = program_costs.compile_program(lowered)
+  except jax.errors.JaxRuntimeError as error:
+    if 'compile option' not in str(error) and 'into flag' not in str(error):
+      raise
+    raise InputError(
+        str(error).partition(': ')[2],
+        where=f'TPU_COMPILER_OPTIONS = {dict(preset.tpu_compiler_options)}',
+        expected='options that the TPU compiler knows, with values of theirs',
+        fix='Correct the option or remove it.',
+    ) from error
   devices_per_chip = len(devices) // slice_.num_chips
   hbm_bytes = slice_.chip.hbm_bytes // devices_per_chip
   entry: dict[str, Any] = {
       'program': name,
       'mesh': dict(mesh.shape),
       'axis_rules': preset.axis_rules,
+      'tpu_compiler_options': dict(preset.tpu_compiler_options)
+      if name == 'train'
+      else {},
       'compile_seconds': round(time.monotonic() - begun, 1),
       'hbm_bytes_of_device': hbm_bytes,
   }

@@ -21,6 +21,7 @@ from plum_jax.models.saved import GenerativeModel
 from plum_jax.networks.config import T5Config
 from plum_jax.sharding import axis_rules
 from plum_jax.sharding import mesh as meshes
+from plum_jax.sharding.mesh_presets import CompilerOptions
 from plum_jax.training import step as steps
 from plum_jax.training.config import TrainConfig
 
@@ -75,7 +76,11 @@ class GeneratorPrograms:
   serving: Serving
 
   def lower(
-      self, program: str, mesh: jax.sharding.Mesh, rules: axis_rules.AxisRules
+      self,
+      program: str,
+      mesh: jax.sharding.Mesh,
+      rules: axis_rules.AxisRules,
+      tpu_compiler_options: CompilerOptions | None = None,
   ) -> jax.stages.Lowered:
     """Lowers a program.
 
@@ -83,13 +88,19 @@ class GeneratorPrograms:
       program: one of `PROGRAMS`.
       mesh: the mesh, of devices that need not be here.
       rules: the axis rules.
+      tpu_compiler_options: for the training step.
 
     Raises:
       InputError: model, mesh and rules do not fit each other.
     """
     if program == 'train':
       return steps.lower_train_step(
-          self.model, self.config, mesh, rules, self._training_batch()
+          self.model,
+          self.config,
+          mesh,
+          rules,
+          self._training_batch(),
+          tpu_compiler_options,
       )
     if self.serving.num_users % meshes.num_batch_shards(mesh):
       raise InputError(

@@ -22,6 +22,7 @@ from plum_jax.models import saved
 from plum_jax.models.saved import GenerativeModel
 from plum_jax.pretrained import t5x_training
 from plum_jax.sharding import axis_rules
+from plum_jax.sharding.mesh_presets import CompilerOptions
 from plum_jax.stages.generator import make_validation
 from plum_jax.stages.initial_parameters import InitialParameters
 from plum_jax.stages.initial_parameters import RANDOM
@@ -73,6 +74,7 @@ def run(
     make_writer: Callable[[str], MetricWriter] | None = None,
     initial: InitialParameters = RANDOM,
     continue_from: str = '',
+    tpu_compiler_options: CompilerOptions | None = None,
 ) -> None:
   """Writes `training/` from `tasks/` and `vocabulary/`.
 
@@ -96,6 +98,8 @@ def run(
     continue_from: a checkpoint of the same experiment under T5X's launcher, to
       go on with: parameters, optimizer's state, step and input; see
       `pretrained.t5x_training.find`. `initial` is not read then. None if empty.
+    tpu_compiler_options: for the step; see `training.step.build_program`. Like
+      the mesh no part of what is trained.
 
   Raises:
     InputError: an artifact is missing or does not belong; see `training.loop`
@@ -126,6 +130,7 @@ def run(
         if continuation
         else source.reader(folders, model, config.seed),
         continuation=continuation,
+        tpu_compiler_options=tpu_compiler_options,
     )
     params = state.params
     if config.best_metric:

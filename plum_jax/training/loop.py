@@ -63,6 +63,7 @@ def train(
     evaluate: Evaluate | None = None,
     initial_params: InitialParams | None = None,
     continuation: Continuation | None = None,
+    tpu_compiler_options: Mapping[str, Any] | None = None,
 ) -> TrainState:
   """Trains, or goes on training from the last checkpoint.
 
@@ -87,6 +88,7 @@ def train(
       checkpoint to go on from.
     continuation: a training to go on with, unless `work_directory` has a
       checkpoint already, which then is of a later step.
+    tpu_compiler_options: for the step; see `step.build_program`.
 
   Returns:
     The state after the last step.
@@ -119,7 +121,9 @@ def train(
     on_device = device_batches.DeviceBatches(batches, mesh)
 
     # --- Model, sharding and step ---------------------------------------------
-    program = steps.build_program(model, config, mesh, rules, on_device.shapes)
+    program = steps.build_program(
+        model, config, mesh, rules, on_device.shapes, tpu_compiler_options
+    )
     # Compiled ahead, so that another shape is an error, not a second program;
     # and beside the first state, which is the other thing that takes seconds.
     compiler = stack.enter_context(futures.ThreadPoolExecutor(1))

@@ -78,6 +78,7 @@ def build_program(
     mesh: jax.sharding.Mesh,
     rules: axis_rules.AxisRules,
     batch_shapes: Mapping[str, Any],
+    tpu_compiler_options: Mapping[str, Any] | None = None,
 ) -> Program:
   """Builds a run's functions from shapes alone.
 
@@ -87,6 +88,8 @@ def build_program(
     mesh: the mesh, of real devices or of a topology's description.
     rules: the axis rules.
     batch_shapes: shape and dtype of each feature of a global batch.
+    tpu_compiler_options: options of the TPU compiler by name, for the step;
+      not used where the mesh is of other devices, which do not know them.
 
   Returns:
     The functions; nothing has been compiled yet.
@@ -105,8 +108,7 @@ def build_program(
   state = states.state_shapes(model, optimizer, shapes, mesh, rules)
   shardings = jax.tree.map(lambda leaf: leaf.sharding, state)
   everywhere = meshes.replicated(mesh)
-  on_cpu = mesh.devices.flat[0].platform == 'cpu'
-  options = _COMPILE_ON_CPU if on_cpu else None
+  options = _options(mesh, None)
 
   def init(params=None):
     with axis_rules.activation_rules(mesh, rules):
@@ -136,9 +138,19 @@ def build_program(
           in_shardings=(shardings, meshes.batch_sharding(mesh)),
           out_shardings=(shardings, everywhere),
           donate_argnums=0,
-          compiler_options=options,
+          compiler_options=_options(mesh, tpu_compiler_options),
       ),
   )
+
+
+def _options(
+    mesh: jax.sharding.Mesh, of_tpu: Mapping[str, Any] | None
+) -> dict[str, Any] | None:
+  """Returns the compiler's options for a mesh."""
+  platform = mesh.devices.flat[0].platform
+  if platform == 'cpu':
+    return _COMPILE_ON_CPU
+  return dict(of_tpu) if of_tpu and platform == 'tpu' else None
 
 
 def lower_train_step(
@@ -147,6 +159,7 @@ def lower_train_step(
     mesh: jax.sharding.Mesh,
     rules: axis_rules.AxisRules,
     batch_shapes: Mapping[str, Any],
+    tpu_compiler_options: Mapping[str, Any] | None = None,
 ) -> jax.stages.Lowered:
   """Lowers the training step for a mesh, without parameters or data.
 
@@ -156,11 +169,14 @@ def lower_train_step(
     mesh: the mesh; devices of `jax.experimental.topologies` serve too.
     rules: the axis rules.
     batch_shapes: shape and dtype of each feature of a global batch.
+    tpu_compiler_options: see `build_program`.
 
   Returns:
     What `compile()` turns into a program with memory and cost analysis.
   """
-  return build_program(model, config, mesh, rules, batch_shapes).lower_step()
+  return build_program(
+      model, config, mesh, rules, batch_shapes, tpu_compiler_options
+  ).lower_step()
 
 
 def _check_batch(
@@ -282,7 +298,10 @@ def _mean_gradient(
   def compute(microbatch, key):
     (_, sums), gradient = value_and_gradient(params, microbatch, key)
     gradient = jax.tree.map(lambda g: g.astype(jnp.float32), gradient)
-    return jax.lax.with_sharding_constraint(gradient, params_shardings), sums
+    gradient = jax.lax.with_sharding_constraint(gradient, params_shardings)
+    # A device cuts its piece out here. XLA would else do so in each use of the
+    # gradient, and keep all gradients whole until the last.
+    return jax.lax.optimization_barrier(gradient), sums
 
   if whole:
     return compute(batch, key)

@@ -76,7 +76,12 @@ def test_all_programs_compile_and_fit_without_run_directory(
 ):
   flags = [f'--gin.{layer}' for layer in layers]
   done, found = _compile(
-      tmp_path, experiment, f'--topology={topology}', *_SMALL, *flags
+      tmp_path,
+      experiment,
+      f'--gin_file={_ROOT / "gin" / "hardware" / "fsdp.gin"}',
+      f'--topology={topology}',
+      *_SMALL,
+      *flags,
   )
   assert done.returncode == 0, done.stderr
   assert found is not None
@@ -86,6 +91,11 @@ def test_all_programs_compile_and_fit_without_run_directory(
   assert list(programs) == ['train', 'prefill', 'decode']
   for name, one in programs.items():
     assert one['fits']
+    assert one['tpu_compiler_options'] == (
+        {'xla_jf_spmd_threshold_for_windowed_einsum_mib': 1000000}
+        if name == 'train'
+        else {}
+    )
     assert not one['loops_without_count']
     assert one['matrix_flops'] > 0
     assert 0 < one['utilisation'] < 1
@@ -100,6 +110,36 @@ def test_all_programs_compile_and_fit_without_run_directory(
   # The state is donated: results take its place.
   assert train['aliased_bytes'] > 0.9 * train['output_bytes']
   assert 'all-reduce' in train['collectives']  # Along the tensor axis.
+
+
+@pytest.mark.parametrize(
+    ('options', 'what'),
+    [
+        ("{'xla_no_such_option': 1}", "option: 'xla_no_such_option'"),
+        (
+            "{'xla_jf_spmd_threshold_for_windowed_einsum_mib': 'much'}",
+            "parse 'much'",
+        ),
+    ],
+)
+def test_options_of_the_training_step_reach_the_compiler(
+    tmp_path, options, what
+):
+  done, found = _compile(
+      tmp_path,
+      'ml100k_tiger.gin',
+      '--topology=v5e:2x2',
+      '--program=train',
+      *_SMALL,
+      '--gin.T5Config.num_encoder_layers=1',
+      '--gin.T5Config.num_decoder_layers=1',
+      f'--gin.TPU_COMPILER_OPTIONS={options}',
+  )
+  assert done.returncode == 2, done.stderr
+  assert what in done.stderr
+  assert 'TPU_COMPILER_OPTIONS' in done.stderr
+  assert 'Traceback' not in done.stderr
+  assert found is None
 
 
 @pytest.mark.parametrize(

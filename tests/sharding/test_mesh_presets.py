@@ -22,11 +22,12 @@ def test_every_preset_has_a_gin_file():
 def test_preset_equals_its_gin_file(name):
   text = (_FOLDER / f'{name}.gin').read_text(encoding='utf-8')
   preset = PRESETS[name]
-  assert dict(re.findall(r'^(\w+) = (\S+)$', text, re.MULTILINE)) == {
+  assert dict(re.findall(r'^(\w+) = (.+)$', text, re.MULTILINE)) == {
       'MESH_DATA': str(preset.data),
       'MESH_FSDP': str(preset.fsdp),
       'MESH_TENSOR': str(preset.tensor),
       'AXIS_RULES': repr(preset.axis_rules),
+      'TPU_COMPILER_OPTIONS': repr(preset.tpu_compiler_options),
   }
 
 

@@ -247,6 +247,21 @@ def test_a_batch_that_cannot_be_cut_is_refused(sizes, num_microbatches, pieces):
     _program(mesh, num_microbatches=num_microbatches)
 
 
+def test_options_of_the_tpu_compiler_are_kept_from_other_devices():
+  program = steps.build_program(
+      tiny_model.TinyModel(),
+      TrainConfig(num_steps=100, optimizer=_ADAMW, log_every=1),
+      _one_device(),
+      axis_rules.preset(),
+      jax.eval_shape(
+          lambda: jax.tree.map(jnp.asarray, next(tiny_model.TinyBatches()))
+      ),
+      tpu_compiler_options={'xla_tpu_that_a_cpu_would_refuse': True},
+  )
+  # A CPU's compiler refuses options that it does not know.
+  program.lower_step().compile()
+
+
 def test_lower_train_step_compiles_from_shapes_alone():
   batch = jax.eval_shape(
       lambda: jax.tree.map(jnp.asarray, next(tiny_model.TinyBatches()))

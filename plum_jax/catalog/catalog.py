@@ -196,6 +196,18 @@ def item_numbers(
   return found.to_numpy(zero_copy_only=False).astype(np.int32)
 
 
+def read_items(directory: str | os.PathLike[str]) -> pa.Table:
+  """Reads the item table of a catalog alone, and checks it.
+
+  Raises:
+    InputError: the file is missing, unreadable or no item table.
+  """
+  path = pathlib.Path(directory) / ITEMS_FILE
+  items = _read(path)
+  tables.check_items(items, path)
+  return items
+
+
 def _read(path: pathlib.Path) -> pa.Table:
   """Reads one Parquet file."""
   try:

@@ -1,0 +1,1 @@
+"""Semantic IDs as item features of a ranking model."""

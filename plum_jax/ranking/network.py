@@ -249,28 +249,50 @@ class RankerNetwork(_Layers):
 
   def _context(self, context_ids: jax.Array) -> list[jax.Array]:
     """Looks up context features, each [batch, embed]."""
-    size = self.config.embed_size
+    sizes = self.shape.context_sizes
+    table = self.weight(
+        'context', (sum(sizes), self.config.embed_size), (_WHOLE, 'embed'), 0.05
+    )
+    starts = [sum(sizes[:number]) for number in range(len(sizes))]
     return [
-        self.weight(
-            f'context_{number}', (count, size), (_WHOLE, 'embed'), 0.05
-        )[context_ids[:, number]]
-        for number, count in enumerate(self.shape.context_sizes)
+        table[context_ids[:, number] + start]
+        for number, start in enumerate(starts)
     ]
 
   def _mixture(self, x: jax.Array) -> jax.Array:
-    """Maps [batch, bottom_size] to [batch, num_labels]."""
-    config = self.config
+    """Maps [batch, bottom_size] to [batch, num_labels].
+
+    Gates and towers of all labels are one array each: fewer and larger
+    products, and a program that compiles sooner.
+    """
+    config, num_labels = self.config, self.shape.num_labels
     num_experts, size = config.num_experts, config.expert_size
     experts = nn.relu(self.dense('experts', x, num_experts * size, 'mlp'))
     experts = experts.reshape(-1, num_experts, size)
-    outputs = []
-    for label in range(self.shape.num_labels):
-      gate = jax.nn.softmax(
-          self.dense(f'gate_{label}', x, num_experts, 'stack'), axis=1
-      )
-      mixed = jnp.einsum('bn,bns->bs', gate, experts)
-      hidden = nn.relu(
-          self.dense(f'tower_{label}', mixed, config.tower_size, 'mlp')
-      )
-      outputs.append(self.dense(f'output_{label}', hidden, 1, 'stack'))
-    return jnp.concatenate(outputs, axis=1)
+    gates = self.dense('gates', x, num_labels * num_experts, 'stack')
+    gates = jax.nn.softmax(gates.reshape(-1, num_labels, num_experts), axis=2)
+    mixed = jnp.einsum('bln,bns->bls', gates, experts)
+    kernel = self.weight(
+        'towers_kernel',
+        (num_labels, size, config.tower_size),
+        ('stack', _WHOLE, 'mlp'),
+        size**-0.5,
+    )
+    bias = partitioning.param_with_axes(
+        'towers_bias',
+        nn.initializers.zeros,
+        (num_labels, config.tower_size),
+        axes=('stack', 'mlp'),
+    )
+    hidden = jnp.einsum('bls,lst->blt', mixed, kernel) + bias[None, :, :]
+    output = self.weight(
+        'outputs_kernel',
+        (num_labels, config.tower_size),
+        ('stack', 'mlp'),
+        config.tower_size**-0.5,
+    )
+    output_bias = partitioning.param_with_axes(
+        'outputs_bias', nn.initializers.zeros, (num_labels,), axes=('stack',)
+    )
+    outputs = jnp.einsum('blt,lt->bl', nn.relu(hidden), output)
+    return outputs + output_bias[None, :]

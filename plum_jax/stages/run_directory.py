@@ -81,6 +81,26 @@ class RunDirectory:
     return self._folder('evaluation')
 
   @property
+  def generated_world(self) -> pathlib.Path:
+    """Items, clicks, impressions and content of a generated world."""
+    return self._folder('generated_world')
+
+  @property
+  def impressions(self) -> pathlib.Path:
+    """What was shown to whom, when, and what came of it."""
+    return self._folder('impressions')
+
+  @property
+  def ranking(self) -> pathlib.Path:
+    """A ranker's parameters and figures."""
+    return self._folder('ranking')
+
+  @property
+  def ranking_study(self) -> pathlib.Path:
+    """Rankers with all item features, a folder each, and their comparison."""
+    return self._folder('ranking_study')
+
+  @property
   def cpt_report(self) -> pathlib.Path:
     """What continued pre-training has taught the generator."""
     return self._folder('cpt_report')

@@ -13,7 +13,6 @@ import numpy as np
 from plum_jax.artifacts.errors import InputError
 from plum_jax.catalog.impressions import BINARY
 from plum_jax.catalog.impressions import Impressions
-from plum_jax.catalog.impressions import NO_ITEM
 from plum_jax.ranking.item_features import ItemFeatures
 from plum_jax.ranking.item_features import NO_PIECE
 
@@ -66,7 +65,14 @@ class BatchMaker:
       scaling: of graded labels.
       max_history: newest items of the watch history.
     """
-    self._impressions, self._features = impressions, features
+    self._impressions = impressions
+    # With a row for no item at the end, which is row -1.
+    pieces = np.pad(features.pieces, ((0, 1), (0, 0)), constant_values=NO_PIECE)
+    content = features.content
+    self._pieces = np.ascontiguousarray(pieces)
+    self._content = (
+        None if content is None else np.pad(content, ((0, 1), (0, 0)))
+    )
     self._max_history = max_history
     self._mean = np.asarray(scaling.mean, np.float32)
     self._scale = np.asarray(scaling.scale, np.float32)
@@ -86,15 +92,12 @@ class BatchMaker:
     if self._max_history:
       history = data.histories(rows, self._max_history)
       slots = np.concatenate([history, slots], axis=1)
-    none = slots == NO_ITEM
-    numbers = np.where(none, 0, slots)
     batch = {'slots': slots}
-    if self._features.content is not None:
-      batch['slot_content'] = self._features.content[numbers]
+    # The cache of the whole catalog, looked up for all slots at once.
+    if self._content is not None:
+      batch['slot_content'] = self._content[slots]
     else:
-      # The cache of the whole catalog, looked up for all slots at once.
-      batch['slot_pieces'] = self._features.pieces[numbers]
-      batch['slot_pieces'][none] = NO_PIECE
+      batch['slot_pieces'] = self._pieces[slots]
     times = data.times[rows]
     values = data.values[rows]
     missing = np.isnan(values)

@@ -13,6 +13,7 @@ import shutil
 from typing import Any
 
 import jax
+import numpy as np
 
 from plum_jax.artifacts import checkpoints
 from plum_jax.artifacts import manifest
@@ -243,5 +244,27 @@ def train(
       mesh=meshes.make_mesh() if mesh is None else mesh,
       rules=axis_rules.preset(),
       work_directory=work,
+      initial_params=lambda shapes: _initial_params(
+          model, maker, data.split.train, seed, shapes
+      ),
   )
   return state.params
+
+
+def _initial_params(
+    model: RankerModel,
+    maker: BatchMaker,
+    rows: slice,
+    seed: int,
+    shapes: Any,
+) -> Any:
+  """Draws parameters by a program that the seed is an argument of.
+
+  Seeds then share it; see `compiled_programs`.
+  """
+  one = maker.make(np.arange(rows.start, rows.start + 1))
+  init = jax.jit(
+      lambda key: model.init(key, one)['params'],
+      out_shardings=jax.tree.map(lambda leaf: leaf.sharding, shapes),
+  )
+  return init(jax.random.key(seed))

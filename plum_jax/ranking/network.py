@@ -171,12 +171,14 @@ class ItemVectors(_Layers):
     table = self.weight('table', (num_rows, size), ('vocab', 'embed'), 0.05)
     # Whole rows: see `networks.layers.Embed`.
     table = partitioning.with_sharding_constraint(table, ('vocab', None))
+    # Beyond the table, where a look-up gives zeros and has no gradient.
+    pieces = jnp.where(pieces < 0, num_rows, pieces)
     # Piece by piece: no array is larger than what the model itself keeps.
     total = jnp.zeros((*pieces.shape[:2], size))
     for number in range(pieces.shape[2]):
-      rows = pieces[:, :, number]
-      there = (rows >= 0).astype(jnp.float32)[:, :, None]
-      total = total + table[jnp.maximum(rows, 0)] * there
+      total = total + table.at[pieces[:, :, number]].get(
+          mode='fill', fill_value=0
+      )
     return partitioning.with_sharding_constraint(
         total, ('batch', 'length', 'embed')
     )

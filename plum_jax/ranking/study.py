@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import pathlib
+import shutil
 import statistics
 import time
 
@@ -20,6 +21,7 @@ from plum_jax.artifacts import atomic
 from plum_jax.artifacts import progress
 from plum_jax.artifacts.errors import InputError
 from plum_jax.ranking import build
+from plum_jax.ranking import compiled_programs
 from plum_jax.ranking import feature_kinds
 from plum_jax.ranking.build import RankingConfig
 from plum_jax.ranking.data import RankingData
@@ -27,7 +29,7 @@ from plum_jax.ranking.evaluate import Metrics
 
 REFERENCE = 'random_hashing'
 JSON_FILE, CSV_FILE = 'ranking_study.json', 'ranking_study.csv'
-_RUNS = 'runs'
+_RUNS, _COMPILED = 'runs', 'compiled'
 _LOGGER = logging.getLogger('plum_jax')
 
 
@@ -211,24 +213,24 @@ def run(
   Raises:
     InputError: see `build.build`.
   """
+  directory = pathlib.Path(directory)
   base = config.ranker.num_rows or build.base(data.inputs)
   all_settings = list(settings(config))
   figures: dict[Setting, list[Metrics]] = {one: [] for one in all_settings}
-  total = len(all_settings) * len(config.seeds)
-  begun, done = time.monotonic(), 0
   # A seed after the other: the comparison takes shape early.
-  for seed in config.seeds:
-    for setting in all_settings:
-      elapsed = progress.format_seconds(time.monotonic() - begun)
+  todo = [(seed, one) for seed in config.seeds for one in all_settings]
+  begun = time.monotonic()
+  with compiled_programs.kept_in(directory / _COMPILED):
+    for number, (seed, setting) in enumerate(todo, start=1):
       _LOGGER.info(
           'ranking_study: run %d of %d: %s, seed %d  so far %s',
-          done + 1,
-          total,
+          number,
+          len(todo),
           setting.name,
           seed,
-          elapsed,
+          progress.format_seconds(time.monotonic() - begun),
       )
-      folder = pathlib.Path(directory) / _RUNS / setting.name / f'seed_{seed}'
+      folder = directory / _RUNS / setting.name / f'seed_{seed}'
       build.build(
           folder,
           data=data,
@@ -238,7 +240,7 @@ def run(
       )
       text = (folder / build.METRICS_FILE).read_text(encoding='utf-8')
       figures[setting].append(json.loads(text))
-      done += 1
+  shutil.rmtree(directory / _COMPILED, ignore_errors=True)
   return StudyResults(
       base_rows=base,
       seeds=config.seeds,

@@ -130,8 +130,12 @@ def train(
   """Trains a model on the Semantic IDs of impressed items.
 
   Every code is a piece, also one that no impressed item has, so that an item
-  that comes later always has a vector. One thread: the same input gives the
-  same bytes.
+  that comes later always has a vector: each code is a sentence of its own,
+  with the weight of one impression. Without them SentencePiece drops single
+  codes in its first rounds, since all Semantic IDs are pieces of their own
+  then, has no way to write an item whose piece it prunes, and ends with pieces
+  for items of middling popularity and none for the head. One thread: the same
+  input gives the same bytes.
 
   Args:
     codes: int [num_items, num_levels].
@@ -174,7 +178,9 @@ def train(
         sentence_iterator=(
             f'{text}\t{weight}'
             for text, weight in zip(
-                texts(distinct, codebook_sizes), weights, strict=True
+                [*alphabet, *texts(distinct, codebook_sizes)],
+                [*np.ones_like(every_code), *weights],
+                strict=True,
             )
         ),
         input_format='tsv',

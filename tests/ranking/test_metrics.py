@@ -36,7 +36,9 @@ def test_auc_equals_the_share_of_ordered_pairs(rows):
 
 
 @pytest.mark.parametrize(
-    'case', json.loads(_GOLDEN.read_text(encoding='utf-8')), ids=lambda c: c['n']
+    'case',
+    json.loads(_GOLDEN.read_text(encoding='utf-8')),
+    ids=lambda c: c['n'],
 )
 def test_metrics_agree_with_scikit_learn(case):
   labels, logits = np.array(case['labels']), np.array(case['logits'])

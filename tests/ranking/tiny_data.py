@@ -67,4 +67,3 @@ def load(run: pathlib.Path, **options) -> data.RankingData:
       embeddings_directory=run / 'item_embeddings',
       **options,
   )
-

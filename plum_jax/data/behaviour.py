@@ -63,6 +63,8 @@ class BehaviourSchema:
     self.level_first_ids = tuple(map(int, level_first_ids))
     self.numbers = tuple(numbers)
     self._item_texts = tuple(item_texts)
+    # Tokens of a sequence beside its items.
+    self.num_extra = len(opening) + len(separator)
     self.opening = tf.constant(opening, tf.int32)
     self.separator = tf.constant(separator, tf.int32)
     self.texts = [texts.ragged() for texts in item_texts]
@@ -71,11 +73,6 @@ class BehaviourSchema:
   def num_levels(self) -> int:
     """Tokens of a Semantic ID."""
     return len(self.level_first_ids)
-
-  @property
-  def num_extra(self) -> int:
-    """Tokens of a sequence beside its items."""
-    return int(self.opening.shape[0] + self.separator.shape[0])
 
   def describe(self) -> dict[str, Any]:
     """Returns what the sequences depend on, for the description of a task."""
@@ -299,7 +296,7 @@ def _rows(
     schema: BehaviourSchema,
 ) -> tf.RaggedTensor:
   """Returns the tokens of each interaction, [m, (tokens)]."""
-  separator = tf.tile(schema.separator[None, :], [tf.shape(sids)[0], 1])
+  separator = tf.repeat(schema.separator[None, :], tf.size(is_last), axis=0)
   last = _ragged(tf.concat([separator, sids], 1))
   others = tf.concat([_ragged(sids), *texts, _ragged(numbers)], 1)
   row = tf.range(tf.size(is_last))

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -66,7 +66,7 @@ class Measures:
       logits = model.network.apply(
           {'params': params}, inputs, tokens, enable_dropout=False
       )
-      return losses.token_cross_entropy(logits, tokens)[0]
+      return losses.token_cross_entropy(cast(jax.Array, logits), tokens)[0]
 
     def search(params, batch, index):
       width = max(beam_size, _TOP)

@@ -6,11 +6,8 @@ import dataclasses
 import json
 import shutil
 
-<<<<<<< HEAD
-import pyarrow as pa
-=======
 import jax
->>>>>>> edfcfc3 (Show what each model shows, knows and costs: tables and plots; test the LEM)
+import pyarrow as pa
 import pytest
 
 from plum_jax.artifacts.errors import InputError

@@ -58,6 +58,12 @@ class EvaluationResult:
     """The number of users that were evaluated."""
     return len(self.item_ids)
 
+  def with_metrics(
+      self, metrics: Mapping[str, float | None]
+  ) -> EvaluationResult:
+    """Returns the same with further figures."""
+    return dataclasses.replace(self, metrics={**self.metrics, **metrics})
+
 
 def evaluate(
     recommender: Recommender,

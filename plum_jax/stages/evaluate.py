@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-import dataclasses
 import pathlib
 from typing import Any
 
@@ -31,6 +30,7 @@ from plum_jax.evaluation import evaluator
 from plum_jax.evaluation import item_groups
 from plum_jax.evaluation import results as results_lib
 from plum_jax.evaluation.diversity import item_categories
+from plum_jax.evaluation.evaluator import EvaluationResult
 from plum_jax.evaluation.generative import GenerativeRecommender
 from plum_jax.evaluation.protocols import Recommender
 from plum_jax.evaluation.training_cost import TrainingCost
@@ -97,13 +97,9 @@ def run(
     if GENERATIVE in recommenders:
       model, params, _ = train.load(run_dir)
       model_kind = saved.kind(model)
+      search = {'beam_size': beam_size, 'strategy': decoding, 'mesh': mesh}
       makers[GENERATIVE] = lambda: GenerativeRecommender(
-          model,
-          params,
-          load_index(folders),
-          beam_size=beam_size,
-          strategy=decoding,
-          mesh=mesh,
+          model, params, load_index(folders), **search
       )
     features = evaluation_arrays(task, split, task_feature_lengths, model_kind)
     targets, users = features.pop('target_item_ids'), features.pop('user')
@@ -120,23 +116,15 @@ def run(
           categories=item_categories(catalog.items['categories']),
           name=f'evaluation of {name}',
       )
-      by_group = item_groups.group_metrics(
-          result.item_ids,
-          result.targets,
-          deciles=item_groups.popularity_deciles(counts),
-          cold_start_items=made_split.cold_start_items,
-          ks=result.ks,
+      results[name] = _with_groups(result, counts, made_split).with_metrics(
+          _training_cost(folders, name, catalog.num_items).metrics()
       )
-      cost = _training_cost(folders, name, catalog.num_items).metrics()
-      results[name] = dataclasses.replace(
-          result, metrics={**result.metrics, **by_group, **cost}
-      )
-    user_ids = np.asarray(catalog.histories.user_ids, dtype=object)
+    user_ids = np.asarray(catalog.histories.user_ids, dtype=object)[users]
     results_lib.save_results(
         directory,
         results,
         split=f'{_split(folders)[0]}, {split}',
-        user_ids=user_ids[users].tolist(),
+        user_ids=user_ids.tolist(),
         item_ids=catalog.item_ids,
         history_item_ids=features['history_item_ids'],
     )
@@ -157,6 +145,21 @@ def run(
           'exclude_history': exclude_history,
           'decoding': describe_strategy(decoding),
       },
+  )
+
+
+def _with_groups(
+    result: EvaluationResult, counts: np.ndarray, split: splits.Split
+) -> EvaluationResult:
+  """Adds figures by the popularity of targets and for cold-start items."""
+  return result.with_metrics(
+      item_groups.group_metrics(
+          result.item_ids,
+          result.targets,
+          deciles=item_groups.popularity_deciles(counts),
+          cold_start_items=split.cold_start_items,
+          ks=result.ks,
+      )
   )
 
 

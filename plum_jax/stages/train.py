@@ -107,9 +107,7 @@ def run(
   """
   folders = RunDirectory(run_dir)
   source = Source(initial)
-  validated = feed
-  if validation_task:
-    validated = dataclasses.replace(feed, task=validation_task)
+  validated = dataclasses.replace(feed, task=validation_task or feed.task)
   continuation = t5x_training.find(continue_from) if continue_from else None
 
   def make(directory: pathlib.Path, work: pathlib.Path) -> None:

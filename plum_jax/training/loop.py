@@ -108,8 +108,7 @@ def train(
         )
     )
     # One process looks: a shared file system may tell each its own story.
-    own_step = processes.first_decides(saved.latest_step) or 0
-    first_step = own_step
+    first_step = own_step = processes.first_decides(saved.latest_step) or 0
     if own_step:
       _restore_position(batches, saved, own_step, config)
     elif continuation:
@@ -133,13 +132,8 @@ def train(
     if own_step:
       state = saved.restore(program.state_shapes, own_step).state
       _LOGGER.info('train: going on from the checkpoint of step %d', own_step)
-    elif continuation:
-      state = states.continued_state(continuation.read, program.state_shapes)
-      _LOGGER.info('train: going on from step %d of another', first_step)
-    elif initial_params:
-      state = program.init_from(initial_params(program.state_shapes.params))
     else:
-      state = program.init()
+      state = _first_state(program, initial_params, continuation)
     train_step = compiling.result()
 
     # --- Metrics, evaluation, checkpoints -------------------------------------
@@ -153,9 +147,7 @@ def train(
       # Neither waits: the devices are still at earlier steps.
       state, report = train_step(state, next(on_device))
 
-      unfinished.append(report)
-      if len(unfinished) > _MAX_UNFINISHED:
-        unfinished.popleft().failed_step.block_until_ready()
+      _wait_for_earlier(unfinished, report)
       recorder.after_step(step, report)
 
       last = step == config.num_steps
@@ -170,9 +162,7 @@ def train(
         _raise_if_failed(report)
         keeper.save(step, state, on_device.position())
       if stop and not last:
-        saved.wait()
-        _LOGGER.info('train: SIGTERM, stopped after step %d', step)
-        raise Preempted(0)
+        raise _preempted(saved, step)
   return state
 
 
@@ -226,6 +216,36 @@ def _restore_position(
         fix='Use that seed, or another folder.',
     )
   batches.restore(metadata['position'])
+
+
+def _wait_for_earlier(
+    unfinished: collections.deque[steps.Report], report: steps.Report
+) -> None:
+  """Notes a step that was started, and lets only a few be under way."""
+  unfinished.append(report)
+  if len(unfinished) > _MAX_UNFINISHED:
+    unfinished.popleft().failed_step.block_until_ready()
+
+
+def _preempted(saved: checkpoints.Checkpoints, step: int) -> Preempted:
+  """Waits until the last checkpoint is written."""
+  saved.wait()
+  _LOGGER.info('train: SIGTERM, stopped after step %d', step)
+  return Preempted(0)
+
+
+def _first_state(
+    program: steps.Program,
+    initial_params: InitialParams | None,
+    continuation: Continuation | None,
+) -> TrainState:
+  """Makes the state of a run that has no checkpoint of its own."""
+  if continuation:
+    _LOGGER.info('train: going on from another training')
+    return states.continued_state(continuation.read, program.state_shapes)
+  if initial_params:
+    return program.init_from(initial_params(program.state_shapes.params))
+  return program.init()
 
 
 def _continued_step(continuation: Continuation, config: TrainConfig) -> int:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 import dataclasses
-import itertools
 import logging
 import os
 import pathlib
@@ -84,22 +83,17 @@ def build(
   inputs = {'semantic_ids': table_file}
   if base_model_file:
     inputs['base_model'] = pathlib.Path(base_model_file)
+  elif general_text:
+    inputs['general_text'] = pathlib.Path(general_text)
   if numeric_features or not base_model_file:
     inputs['catalog'] = catalog_directory
-
-  if general_text:
-    inputs['general_text'] = pathlib.Path(general_text)
 
   def make(folder: pathlib.Path, work: pathlib.Path) -> None:
     del work
     if base_model_file:
       base = read_base_model(pathlib.Path(base_model_file))
     else:
-      items = Catalog.load(catalog_directory).items
-      sentences = itertools.chain(
-          catalog_text.sentences(items, _MAX_ITEMS),
-          _lines(general_text),
-      )
+      sentences = _sentences(catalog_directory, general_text)
       base = text_model.train(sentences, text_vocab_size)
     buckets = ()
     if numeric_features:
@@ -118,13 +112,7 @@ def build(
         sid_table_hash=manifests.content_hash(table_file),
     )
     write(folder, base, made)
-    _LOGGER.info(
-        'vocabulary: %s text pieces, %s SID tokens in %d levels, %s in all',
-        f'{made.base_size:,}',
-        f'{sum(made.level_sizes):,}',
-        len(made.level_sizes),
-        f'{made.vocab_size:,}',
-    )
+    _log(made)
 
   parameters = {
       'text_vocab_size': None if base_model_file else text_vocab_size,
@@ -150,12 +138,26 @@ def build(
   )
 
 
-def _lines(path: str | os.PathLike[str]) -> Iterator[str]:
-  if not path:
-    return
-  with open(path, encoding='utf-8') as file:
-    for line in file:
-      yield line.rstrip('\n')
+def _sentences(
+    catalog_directory: pathlib.Path, general_text: str | os.PathLike[str]
+) -> Iterator[str]:
+  """Yields what a text model is trained on."""
+  items = Catalog.load(catalog_directory).items
+  yield from catalog_text.sentences(items, _MAX_ITEMS)
+  if general_text:
+    with open(general_text, encoding='utf-8') as file:
+      for line in file:
+        yield line.rstrip('\n')
+
+
+def _log(made: layout.VocabularyLayout) -> None:
+  _LOGGER.info(
+      'vocabulary: %s text pieces, %s SID tokens in %d levels, %s in all',
+      f'{made.base_size:,}',
+      f'{sum(made.level_sizes):,}',
+      len(made.level_sizes),
+      f'{made.vocab_size:,}',
+  )
 
 
 def _of_earlier_version(

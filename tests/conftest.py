@@ -18,6 +18,8 @@ import pathlib  # noqa: E402
 import jax  # noqa: E402
 import pytest  # noqa: E402
 
+from plum_jax.artifacts import download  # noqa: E402
+
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 
 _SHARED_DATA = pathlib.Path(__file__).parents[2] / 'shared' / 'data'
@@ -35,6 +37,9 @@ def pytest_collection_modifyitems(config, items):
   """Leaves out tests of what is not here, and says so."""
   if not _SHARED_DATA.is_dir():
     _leave_out(config, items, 'shared_data', f'{_SHARED_DATA} is not there')
+  weights = download.cache_directory() / 'language_models' / 'gemma-3-270m'
+  if not weights.is_dir():
+    _leave_out(config, items, 'published_weights', f'{weights} is not there')
   if importlib.util.find_spec('t5x') is None:
     _leave_out(config, items, 't5x', 'T5X is not installed (docs/t5x.md)')
 

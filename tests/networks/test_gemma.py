@@ -3,6 +3,7 @@
 """Gemma's windows, shared heads, rotary positions and cached decoding."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -37,19 +38,48 @@ def _tokens(seed, shape):
 @pytest.fixture(scope='module')
 def params():
   tokens = jnp.zeros((1, 3), jnp.int32)
-  made = _NETWORK.init(jax.random.key(0), tokens, tokens, enable_dropout=False)
+  made = jax.eval_shape(
+      lambda: _NETWORK.init(jax.random.key(0), tokens, tokens)
+  )['params']
   # Norms that are not 1, and logits that differ.
-  keys = iter(jax.random.split(jax.random.key(1), 64))
+  generator = np.random.default_rng(1)
   return jax.tree.map(
-      lambda x: x + 0.3 * jax.random.normal(next(keys), x.shape), made['params']
+      lambda x: jnp.asarray(generator.normal(0, 0.3, x.shape), x.dtype), made
   )
+
+
+# Compiling takes most of the time.
+_jit = functools.partial(
+    jax.jit, compiler_options={'xla_backend_optimization_level': 0}
+)
+
+
+def _run(variables, tokens, targets, **kwargs):
+  return _NETWORK.apply(
+      variables,
+      tokens,
+      targets,
+      enable_dropout=False,
+      mutable=['cache'],
+      **kwargs,
+  )
+
+
+_apply = _jit(_run, static_argnames=('decode', 'prefill', 'last_only'))
 
 
 def _whole(params, tokens, **kwargs):
-  kwargs.setdefault('enable_dropout', False)
-  return _NETWORK.apply(
-      {'params': params}, tokens, jnp.ones_like(tokens), **kwargs
+  return _apply({'params': params}, tokens, jnp.ones_like(tokens), **kwargs)[0]
+
+
+def _room(params, rows, length):
+  """An empty cache."""
+  tokens = jnp.zeros((rows, length), jnp.int32)
+  variables = {'params': params}
+  made = jax.eval_shape(
+      functools.partial(_run, decode=True), variables, tokens, tokens
   )
+  return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), made[1]['cache'])
 
 
 def test_every_parameter_has_an_axis_name_for_each_dimension():
@@ -101,11 +131,15 @@ def test_local_layers_see_the_window_and_global_ones_all_before():
     network = DecoderOnly(dataclasses.replace(_CONFIG, **sizes))
     tokens = _tokens(3, (1, 12))
     other = tokens.at[0, 0].set(tokens[0, 0] % 27 + 3)
-    params = network.init(jax.random.key(5), tokens, tokens)
-    one, two = (
-        network.apply(params, x, jnp.ones_like(x), enable_dropout=False)
-        for x in (tokens, other)
-    )
+
+    @_jit
+    def logits(key, tokens):
+      params = network.init(key, tokens, tokens)
+      return network.apply(
+          params, tokens, jnp.ones_like(tokens), enable_dropout=False
+      )
+
+    one, two = (logits(jax.random.key(5), x) for x in (tokens, other))
     return np.flatnonzero(np.abs(one - two).max(axis=(0, 2)) > 1e-6).tolist()
 
   local = {'global_every': 99}
@@ -133,32 +167,25 @@ def test_a_shared_prefix_is_continued_as_if_it_were_one_sequence(
   continuations = _tokens(2, (num_users * num_beams, steps))
   causal = mask.astype(jnp.int32) if prompt == 'bidirectional' else None
   variables = {'params': params}
-  logits, prefilled = _NETWORK.apply(
+  logits, prefilled = _apply(
       variables,
       prompt_tokens,
       mask.astype(jnp.int32),
       decoder_causal_attention=causal,
-      enable_dropout=False,
       prefill=True,
       last_only=True,
-      mutable=['cache'],
   )
-  room = jnp.zeros((num_users * num_beams, steps), jnp.int32)
-  made = _whole(params, room, decode=True, mutable=['cache'])[1]
-  got, cache = [jnp.repeat(logits, num_beams, axis=0)], made['cache']
-  step_fn = jax.jit(
-      lambda cache, token: _NETWORK.apply(
-          {**variables, 'cache': cache, 'prefix_cache': prefilled['cache']},
-          token,
-          token,
-          enable_dropout=False,
-          decode=True,
-          prefix_mask=mask,
-          mutable=['cache'],
-      )
-  )
+  got = [jnp.repeat(logits, num_beams, axis=0)]
+  cache = _room(params, num_users * num_beams, steps)
   for step in range(steps):
-    logits, changed = step_fn(cache, continuations[:, step : step + 1])
+    token = continuations[:, step : step + 1]
+    logits, changed = _apply(
+        {**variables, 'cache': cache, 'prefix_cache': prefilled['cache']},
+        token,
+        token,
+        decode=True,
+        prefix_mask=mask,
+    )
     cache = changed['cache']
     got.append(logits)
   for row in range(num_users * num_beams):
@@ -178,28 +205,19 @@ def test_a_shared_prefix_is_continued_as_if_it_were_one_sequence(
 
 def test_the_calls_of_t5x_are_followed_when_prompts_differ_in_length(params):
   tokens, lengths = _tokens(3, (2, 7)), jnp.array([4, 2])
-  room = jnp.ones_like(tokens)
-  cache = _whole(params, room, decode=True, mutable=['cache'])[1]['cache']
-  cache = _NETWORK.apply(
-      {'params': params, 'cache': cache},
+  cache = _apply(
+      {'params': params, 'cache': _room(params, 2, 7)},
       tokens,
       (jnp.arange(7)[None, :] < lengths[:, None]).astype(jnp.int32),
-      enable_dropout=False,
       prefill=True,
       prefill_lengths=lengths,
-      mutable=['cache'],
   )[1]['cache']
   whole = _whole(params, tokens)
   for step in range(3):
     position = lengths + step
     token = jnp.take_along_axis(tokens, position[:, None], axis=1)
-    logits, changed = _NETWORK.apply(
-        {'params': params, 'cache': cache},
-        token,
-        token,
-        enable_dropout=False,
-        decode=True,
-        mutable=['cache'],
+    logits, changed = _apply(
+        {'params': params, 'cache': cache}, token, token, decode=True
     )
     cache = changed['cache']
     np.testing.assert_allclose(
@@ -216,7 +234,7 @@ def test_packed_examples_have_the_logits_that_they_have_alone(
   inputs = jnp.concatenate(
       [jnp.pad(x, ((0, 0), (1, 0)))[:, :-1] for x in parts], axis=1
   )
-  got = _NETWORK.apply(
+  got = _apply(
       {'params': params},
       inputs,
       packed,
@@ -224,8 +242,7 @@ def test_packed_examples_have_the_logits_that_they_have_alone(
       decoder_positions=(
           jnp.array([[*range(5), *range(8)]]) if positions == 'given' else None
       ),
-      enable_dropout=False,
-  )
+  )[0]
   for part, begin, end in ((0, 0, 5), (1, 5, 13)):
     np.testing.assert_allclose(
         got[:, begin:end], _whole(params, inputs[:, begin:end]), atol=1e-5
@@ -237,8 +254,10 @@ def test_remat_changes_no_gradient(params):
   tokens = _tokens(6, (2, 5))
 
   def gradient(policy):
-    network = DecoderOnly(dataclasses.replace(_CONFIG, remat_policy=policy))
-    return jax.jit(
+    network = DecoderOnly(
+        dataclasses.replace(_CONFIG, num_layers=2, remat_policy=policy)
+    )
+    return _jit(
         jax.grad(
             lambda params: jnp.square(
                 network.apply(
@@ -260,9 +279,11 @@ def test_remat_changes_no_gradient(params):
 def test_bfloat16_keeps_parameters_and_logits_in_float32(params):
   network = DecoderOnly(dataclasses.replace(_CONFIG, dtype='bfloat16'))
   tokens = _tokens(7, (2, 5))
-  logits = network.apply(
-      {'params': params}, tokens, tokens, enable_dropout=False
-  )
+  logits = _jit(
+      lambda params: network.apply(
+          {'params': params}, tokens, tokens, enable_dropout=False
+      )
+  )(params)
   assert logits.dtype == jnp.float32
   exact = _whole(params, tokens)
   assert (

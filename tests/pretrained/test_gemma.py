@@ -5,6 +5,7 @@
 import json
 import pathlib
 import shutil
+import sys
 
 import jax
 import numpy as np
@@ -192,3 +193,20 @@ def test_other_gguf_files_are_refused(tmp_path):
   path.write_bytes(b'not a file of this kind')
   with pytest.raises(InputError, match='cannot be read'):
     finding.find(path)
+
+
+def test_a_file_has_a_content_hash_of_its_own(tmp_path):
+  pytest.importorskip('gguf')
+  path = shutil.copy(_TESTDATA / 'tiny.gguf', tmp_path / 'model.gguf')
+  before = finding.find(path).content_hash()
+  assert before == finding.find(_TESTDATA / 'tiny.gguf').content_hash()
+  contents = bytearray(path.read_bytes())
+  contents[-9] ^= 1
+  path.write_bytes(contents)
+  assert finding.find(path).content_hash() != before
+
+
+def test_the_extra_is_named_where_it_is_missing(monkeypatch):
+  monkeypatch.setitem(sys.modules, 'gguf', None)
+  with pytest.raises(InputError, match='package gguf'):
+    finding.find(_TESTDATA / 'tiny.gguf')

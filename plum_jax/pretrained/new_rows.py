@@ -117,7 +117,9 @@ def grow(
   [[1.0, 2.0], [3.0, 4.0], [2.0, 3.0], [2.0, 3.0]]
   """
   text_rows = np.asarray(table[:num_kept])
-  new = make(text_rows.astype(np.float32), num_rows - num_kept, seed)
+  new = make(
+      text_rows.astype(np.float32, copy=False), num_rows - num_kept, seed
+  )
   return np.concatenate([text_rows, new.astype(table.dtype)])
 
 

@@ -125,12 +125,14 @@ def load(
     The tables; None if no field is named.
 
   Raises:
-    InputError: an artifact is missing, or has no such field.
+    InputError: an artifact is missing, or has no such field; the histories are
+      of another catalog, whose rows have other numbers.
   """
   if not (item_fields or user_fields or context_fields):
     return None
   run_directory = pathlib.Path(run_directory)
   catalog, vocabulary = run_directory / 'catalog', run_directory / 'vocabulary'
+  manifests.check_input(run_directory / 'tasks', 'catalog', catalog)
   model_file = vocabulary / layout.MODEL_FILE
 
   def of_items(fields: Sequence[str]) -> TextTokens | None:

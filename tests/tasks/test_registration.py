@@ -1,5 +1,6 @@
 # Copyright 2026 The PLUM-JAX Authors.
 # SPDX-License-Identifier: Apache-2.0
+import dataclasses
 import json
 import shutil
 
@@ -8,6 +9,7 @@ import pytest
 import seqio
 
 from plum_jax.artifacts.errors import InputError
+from plum_jax.catalog.catalog import Catalog
 from plum_jax.catalog.users import make_users
 from plum_jax.data.evaluation_arrays import evaluation_arrays
 from plum_jax.data.input_pipeline import SeqioBatches
@@ -213,6 +215,19 @@ def test_retrieval_refuses_options_that_cannot_be(rich_run, run):
   with pytest.raises(InputError, match="users by the name 'age'") as caught:
     retrieval.register('refused', run, user_fields=['age'])
   assert 'a catalog with a table of users' in caught.value.expected
+
+
+def test_texts_of_another_catalog_than_the_histories_are_refused(
+    rich_run, tmp_path
+):
+  other = shutil.copytree(rich_run, tmp_path / 'run')
+  retrieval.register('same', other, item_fields=['title'])
+  catalog = Catalog.load(other / 'catalog')
+  items = catalog.items.take(pa.array([1, 0, 2, 3, 4, 5]))
+  dataclasses.replace(catalog, items=items).save(other / 'catalog')
+  with pytest.raises(InputError, match='made with another catalog'):
+    retrieval.register('other', other, item_fields=['title'])
+  retrieval.register('other', other)
 
 
 def test_tasks_and_vocabulary_of_different_sid_tables_are_refused(tmp_path):

@@ -56,7 +56,7 @@ class GeneratedWorld:
 
   num_items: int = 24_000
   num_users: int = 10_000
-  num_impressions: int = 1_500_000
+  num_impressions: int = 1_200_000
   num_days: int = 15
   branching: tuple[int, ...] = (16, 8, 8)
   content_size: int = 64

@@ -15,6 +15,7 @@ from plum_jax.artifacts.errors import InputError
 from plum_jax.catalog import build_impressions
 from plum_jax.catalog.sources.impression_source import RatedInteractions
 from plum_jax.ranking import build
+from plum_jax.ranking import compiled_programs
 from plum_jax.ranking import evaluate
 from plum_jax.ranking import spm
 from plum_jax.ranking.batches import Scaling
@@ -49,6 +50,13 @@ def _mesh(count):
 
 def _figures(directory):
   return json.loads((directory / 'metrics.json').read_text(encoding='utf-8'))
+
+
+@pytest.fixture(scope='module', autouse=True)
+def compile_once(tmp_path_factory):
+  """Rankers that differ in nothing but where they begin share programs."""
+  with compiled_programs.kept_in(tmp_path_factory.mktemp('compiled')):
+    yield
 
 
 @pytest.fixture(scope='module', name='built')

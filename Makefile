@@ -2,12 +2,13 @@
 #
 #   make quickstart   real interactions to a results table, on a laptop
 #   make sid-ablation PLUM's ablation of Semantic IDs: six experiments, 3 seeds
+#   make plum         PLUM's 2x2: language model or none, pre-trained or not
 #   make test         lint, types, all tests
 #   make format       lays out the code
 #   make lock         resolves the lock files anew (needs uv)
 #   make tpu-compiler fetches what compiles for TPUs where there is none
 #
-# QUICKSTART_ARGS and SID_ABLATION_ARGS are passed on, for example
+# QUICKSTART_ARGS, SID_ABLATION_ARGS and PLUM_ARGS are passed on, for example
 #   make quickstart QUICKSTART_ARGS='--gin.RUN_DIR=runs/mine'
 #   make sid-ablation SID_ABLATION_ARGS='--gin_file=gin/catalogs/beauty.gin
 #     --gin.CATALOG_PATH=data/amazon2014_beauty --gin.RUN_DIR=runs/beauty_sids'
@@ -17,6 +18,7 @@ UV ?= uv
 PYTEST_ARGS ?= -n 2
 QUICKSTART_ARGS ?=
 SID_ABLATION_ARGS ?=
+PLUM_ARGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -35,7 +37,7 @@ SOURCES := $(PACKAGES) tests $(wildcard benchmarks) setup.py
 # newer; others ignore it).
 export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1
 
-.PHONY: quickstart sid-ablation test lint types unit doctests format lock tpu-compiler
+.PHONY: quickstart sid-ablation plum test lint types unit doctests format lock tpu-compiler
 
 quickstart: $(INSTALLED)
 	$(BIN)/python -m plum_jax.launch.quickstart \
@@ -51,6 +53,17 @@ sid-ablation: $(INSTALLED)
 	  --stages=catalog,item_embeddings,semantic_ids,vocabulary,tasks,train,evaluate \
 	  --gin.RUN_DIR=runs/sid_ablation --gin.RECOMMENDERS="('generative',)" \
 	  $(SID_ABLATION_ARGS)
+
+plum: $(INSTALLED)
+	$(BIN)/python -m plum_jax.launch.study \
+	  --experiments=gin/experiments/plum_sft.gin,gin/experiments/plum_text_sft.gin \
+	  --experiments=gin/experiments/plum_cpt_sft.gin \
+	  --experiments=gin/experiments/plum_text_cpt_sft.gin \
+	  --experiments=gin/experiments/plum_text.gin,gin/experiments/plum_cpt.gin \
+	  --experiments=gin/experiments/plum_text_cpt.gin \
+	  --stages=catalog,item_embeddings,semantic_ids,general_text,vocabulary,tasks,train,evaluate \
+	  --metrics=generative/retrieval/recall@10 \
+	  --gin.RECOMMENDERS="('generative',)" $(PLUM_ARGS)
 
 test: lint types unit doctests
 

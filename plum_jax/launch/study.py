@@ -53,6 +53,7 @@ def main(
 def _run(study: Study, configs: Sequence[Sequence[loading.Config]]) -> None:
   """Runs what is not finished, and writes and prints the results."""
   # Plotly, and all that the reports read, is not needed to refuse a flag.
+  from plum_jax.reports import study_curves
   from plum_jax.reports import study_page
   from plum_jax.reports import study_results
 
@@ -71,7 +72,8 @@ def _run(study: Study, configs: Sequence[Sequence[loading.Config]]) -> None:
     figures = study_results.read_figures(run.directory, study.folders)
     if not runs:
       _check_metrics(study, figures)
-    runs.append(study_results.Run(run.experiment, run.seed, figures))
+    curves = study_curves.read(run.directory, study.folders)
+    runs.append(study_results.Run(run.experiment, run.seed, figures, curves))
   results = study_results.StudyResults(
       study.experiments, study.seeds, study.metrics, tuple(runs)
   )

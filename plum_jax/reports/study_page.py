@@ -12,6 +12,7 @@ from plotly import graph_objects as go
 from plum_jax.artifacts import atomic
 from plum_jax.reports import figures
 from plum_jax.reports import page
+from plum_jax.reports import study_curves
 from plum_jax.reports.study_results import Spread
 from plum_jax.reports.study_results import StudyResults
 
@@ -174,6 +175,20 @@ def build(
   return path
 
 
+def _curves(results: StudyResults) -> list[page.Section]:
+  """Returns the section of what was measured on the way, if anything was."""
+  plots = [
+      page.card(
+          page.figure(f'curve-{n}', study_curves.plot(results, metric)), metric
+      )
+      for n, metric in enumerate(study_curves.metrics(results))
+  ]
+  if not plots:
+    return []
+  note = 'Measured while training: a line through the means of the seeds.'
+  return [page.Section('Curves', ''.join(plots), note)]
+
+
 def render(results: StudyResults, name: str) -> str:
   """Returns the page's HTML.
 
@@ -201,6 +216,7 @@ def render(results: StudyResults, name: str) -> str:
           f'<div class="charts">{plots}</div>',
           'A dot for each seed, a line at the mean.',
       ),
+      *_curves(results),
       page.Section(
           'Runs',
           page.card(

@@ -36,11 +36,16 @@ class Run:
     experiment: the experiment's name.
     seed: its seed.
     figures: every number that it recorded, by its flat name.
+    curves: steps and values of what its training measured on the way, by
+      metric; see `study_curves.read`.
   """
 
   experiment: str
   seed: int
   figures: Mapping[str, float]
+  curves: Mapping[str, Sequence[tuple[int, float]]] = dataclasses.field(
+      default_factory=dict
+  )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,6 +8,7 @@ import math
 import pytest
 
 from plum_jax.artifacts.errors import InputError
+from plum_jax.reports import study_curves
 from plum_jax.reports import study_page
 from plum_jax.reports import study_results
 from plum_jax.reports.study_results import Run
@@ -83,6 +84,7 @@ def test_save_writes_all_figures_and_a_row_for_each_run(results, tmp_path):
       'experiment': 'b',
       'seed': 1,
       'figures': {_RECALL: 0.22, 'cosine': 1.0},
+      'curves': {},
   }
   assert (tmp_path / 'study.csv').read_text().splitlines()[:3] == [
       f'experiment,seed,{_RECALL},cosine',
@@ -149,3 +151,30 @@ def test_page_escapes_names_of_experiments(results):
   runs = tuple(Run('<b>', run.seed, run.figures) for run in results.runs)
   odd = StudyResults(('<b>',), results.seeds, results.metrics, runs)
   assert '<b>' not in study_page.render(odd, 'x').split('<main>')[1]
+
+
+def test_curves_are_read_and_drawn_by_experiment(tmp_path):
+  training = tmp_path / 'training'
+  training.mkdir()
+  (training / 'metrics.jsonl').write_text(
+      '{"step": 5, "train/loss": 2.0}\n'
+      '{"step": 10, "validation/recall": 0.25}\n'
+      '{"step": 20, "validation/recall": 0.5}\n'
+  )
+  curves = study_curves.read(tmp_path, ['training', 'evaluation'])
+  assert curves == {'validation/recall': [(10, 0.25), (20, 0.5)]}
+  other = {'validation/recall': [(10, 0.75), (20, 0.5)]}
+  results = StudyResults(
+      ('a', 'b'),
+      (0, 1),
+      ('x',),
+      (Run('a', 0, {'x': 1.0}, curves), Run('a', 1, {'x': 1.0}, other)),
+  )
+  [line, dots] = study_curves.plot(results, 'validation/recall').data
+  assert (list(line.x), list(line.y)) == ([10, 20], [0.5, 0.5])
+  assert list(dots.y) == [0.25, 0.5, 0.75, 0.5]
+  assert study_curves.metrics(results) == ['validation/recall']
+  (training / 'metrics.jsonl').write_text('{"loss": 1}\n')
+  with pytest.raises(InputError) as error:
+    study_curves.read(tmp_path, ['training'])
+  assert 'metrics.jsonl, line 1' in error.value.where

@@ -62,6 +62,27 @@ def test_training_rows_are_those_of_our_own_launcher(run_directory):
       np.testing.assert_array_equal(one[name], other[name])
 
 
+@pytest.mark.parametrize('pack', [True, False])
+@pytest.mark.parametrize('kind', ['encoder_decoder', 'prefix'])
+def test_weights_of_examples_reach_t5x(run_directory, kind, pack):
+  task = retrieval.register('t5x_converters', run_directory)
+  lengths = {'inputs': 12, 'targets': 3}
+  dataset = seqio.get_mixture_or_task(task).get_dataset(
+      lengths, split='train', shuffle=False
+  )
+  weighted = dataset.map(lambda example: {**example, 'loss_weight': 0.25})
+  converter = feature_converters.for_run(run_directory, kind, True)(pack=pack)
+  for plain, row in zip(
+      converter(dataset, lengths).as_numpy_iterator(),
+      converter(weighted, lengths).as_numpy_iterator(),
+      strict=True,
+  ):
+    assert row['decoder_loss_weights'].dtype == np.float32
+    np.testing.assert_array_equal(
+        row['decoder_loss_weights'], plain['decoder_loss_weights'] * 0.25
+    )
+
+
 def test_number_of_examples_stays_known(run_directory):
   task = retrieval.register('t5x_converters', run_directory)
   lengths = {'inputs': 12, 'targets': 3}

@@ -59,6 +59,7 @@ _POLL_SECONDS = 0.0005
 _LIMIT_SECONDS = 300
 _STEP_SECONDS = 0.01
 _BEST, _FINAL = 'best', 'final'
+_MODULE = 'benchmarks.kills'
 
 
 class _Batches(tiny_model.TinyBatches):
@@ -174,7 +175,8 @@ class Experiment:
     self._directory, self._num_steps = directory, num_steps
     self._log = directory / 'log.txt'
     self._context = multiprocessing.get_context('forkserver')
-    self._context.set_forkserver_preload([__name__])
+    # By its name: as `__main__` it would not be imported before the fork.
+    self._context.set_forkserver_preload([_MODULE])
     whole = directory / 'whole'
     self._end(self._start(whole))
     # Once more: the first start waited for the imports.

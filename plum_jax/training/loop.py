@@ -108,12 +108,11 @@ def train(
         )
     )
     # One process looks: a shared file system may tell each its own story.
-    first_step = own_step = processes.first_decides(saved.latest_step) or 0
-    if own_step:
-      _restore_position(batches, saved, own_step, config)
+    own_step = first_step = processes.first_decides(saved.latest_step) or 0
+    if first_step:
+      _restore_position(batches, saved, first_step, config)
     elif continuation:
-      first_step = _continued_step(continuation, config)
-      batches.restore(continuation.position)
+      first_step = _continue_position(batches, continuation, config)
     stop_requested = stack.enter_context(_sigterm())
 
     # --- Data -----------------------------------------------------------------
@@ -131,7 +130,6 @@ def train(
     # --- State ----------------------------------------------------------------
     if own_step:
       state = saved.restore(program.state_shapes, own_step).state
-      _LOGGER.info('train: going on from the checkpoint of step %d', own_step)
     else:
       state = _first_state(program, initial_params, continuation)
     train_step = compiling.result()
@@ -216,6 +214,7 @@ def _restore_position(
         fix='Use that seed, or another folder.',
     )
   batches.restore(metadata['position'])
+  _LOGGER.info('train: going on from the checkpoint of step %d', step)
 
 
 def _wait_for_earlier(
@@ -234,30 +233,33 @@ def _preempted(saved: checkpoints.Checkpoints, step: int) -> Preempted:
   return Preempted(0)
 
 
+def _continue_position(
+    batches: Batches, continuation: Continuation, config: TrainConfig
+) -> int:
+  """Moves the input to where another launcher left it; returns its step."""
+  if continuation.step >= config.num_steps:
+    raise InputError(
+        f'The training to continue has done {continuation.step} steps already.',
+        where='TrainConfig.num_steps',
+        expected=f'more than that, got {config.num_steps}',
+        fix='Raise TRAIN_STEPS, or take an earlier checkpoint.',
+    )
+  batches.restore(continuation.position)
+  _LOGGER.info('train: going on from step %d of another', continuation.step)
+  return continuation.step
+
+
 def _first_state(
     program: steps.Program,
     initial_params: InitialParams | None,
     continuation: Continuation | None,
 ) -> TrainState:
-  """Makes the state of a run that has no checkpoint of its own."""
+  """Makes the state of a training without a checkpoint of its own."""
   if continuation:
-    _LOGGER.info('train: going on from another training')
     return states.continued_state(continuation.read, program.state_shapes)
   if initial_params:
     return program.init_from(initial_params(program.state_shapes.params))
   return program.init()
-
-
-def _continued_step(continuation: Continuation, config: TrainConfig) -> int:
-  """Returns the step to go on from."""
-  if continuation.step < config.num_steps:
-    return continuation.step
-  raise InputError(
-      f'The training to continue has done {continuation.step} steps already.',
-      where='TrainConfig.num_steps',
-      expected=f'more than that, got {config.num_steps}',
-      fix='Raise TRAIN_STEPS, or take an earlier checkpoint.',
-  )
 
 
 def _agree(scalars: Mapping[str, float]) -> Mapping[str, float]:

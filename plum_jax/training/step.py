@@ -25,9 +25,6 @@ from plum_jax.training.protocols import Model
 from plum_jax.training.state import TrainState
 
 PartitionSpec = jax.sharding.PartitionSpec
-# LLVM at level 1 of 3 compiles for a fifth less, and what it makes of XLA's
-# kernels is as fast and rounds alike; see docs/experiments.md.
-_COMPILE_ON_CPU = {'xla_backend_optimization_level': 1}
 
 
 @jax.tree_util.register_dataclass
@@ -108,7 +105,6 @@ def build_program(
   state = states.state_shapes(model, optimizer, shapes, mesh, rules)
   shardings = jax.tree.map(lambda leaf: leaf.sharding, state)
   everywhere = meshes.replicated(mesh)
-  options = _options(mesh, None)
 
   def init(params=None):
     with axis_rules.activation_rules(mesh, rules):
@@ -125,13 +121,12 @@ def build_program(
   return Program(
       state_shapes=state,
       batch_shapes=shapes,
-      init=jax.jit(init, out_shardings=shardings, compiler_options=options),
+      init=jax.jit(init, out_shardings=shardings),
       init_from=jax.jit(
           init,
           in_shardings=(shardings.params,),
           out_shardings=shardings,
           donate_argnums=0,
-          compiler_options=options,
       ),
       step=jax.jit(
           step,
@@ -148,8 +143,6 @@ def _options(
 ) -> dict[str, Any] | None:
   """Returns the compiler's options for a mesh."""
   platform = mesh.devices.flat[0].platform
-  if platform == 'cpu':
-    return _COMPILE_ON_CPU
   return dict(of_tpu) if of_tpu and platform == 'tpu' else None
 
 

@@ -34,6 +34,13 @@ def run(run_dir: str, model_dir: str, checkpoints_dir: str = '') -> None:
     InputError: there is no such training, or several; its data is read in
       several shards; `model_dir` has a later checkpoint or cannot be written.
   """
+  if not model_dir:
+    raise InputError(
+        'No folder is named to write to.',
+        where='MODEL_DIR',
+        expected="that of T5X's launcher",
+        fix="--gin.MODEL_DIR='runs/mine/t5x'",
+    )
   folder = (
       pathlib.Path(checkpoints_dir)
       if checkpoints_dir

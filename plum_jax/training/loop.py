@@ -102,11 +102,7 @@ def train(
   work = pathlib.Path(work_directory)
   with contextlib.ExitStack() as stack:
     # --- Where we are ---------------------------------------------------------
-    saved = stack.enter_context(
-        checkpoints.Checkpoints(
-            work / CHECKPOINTS, keep=config.keep_checkpoints
-        )
-    )
+    saved = stack.enter_context(_checkpoints(work, config))
     # One process looks: a shared file system may tell each its own story.
     own_step = first_step = processes.first_decides(saved.latest_step) or 0
     if first_step:
@@ -195,6 +191,14 @@ def _check_config(config: TrainConfig, evaluate: Evaluate | None) -> None:
         expected='a function evaluate that returns it',
         fix='Give train an evaluate function, or leave best_metric None.',
     )
+
+
+def _checkpoints(
+    work: pathlib.Path, config: TrainConfig
+) -> checkpoints.Checkpoints:
+  return checkpoints.Checkpoints(
+      work / CHECKPOINTS, keep=config.keep_checkpoints
+  )
 
 
 def _restore_position(

@@ -318,6 +318,8 @@ def main() -> None:
   parser.add_argument('--num_steps', type=int, default=240)
   parser.add_argument('--seed', type=int, default=0)
   flags = parser.parse_args()
+  # Forks import this file by both its names, which runpy remarks on each time.
+  os.environ.setdefault('PYTHONWARNINGS', 'ignore::RuntimeWarning')
   print(alternation.circumstances())
   begun = time.monotonic()
   with tempfile.TemporaryDirectory() as directory:

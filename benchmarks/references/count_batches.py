@@ -45,6 +45,8 @@ class _Finder(importlib.abc.MetaPathFinder):
       return None
     sys.meta_path.remove(self)
     spec = importlib.util.find_spec(fullname)
+    assert spec is not None
+    assert spec.loader is not None
     load = spec.loader.exec_module
 
     def load_and_wrap(module):

@@ -57,10 +57,6 @@ def save(
         fix='Choose another MODEL_DIR, or delete the checkpoint.',
     )
   path = directory / f'{PREFIX}{step}'
-  handlers = {
-      _STATE: ocp.PyTreeCheckpointHandler(),
-      _DATASET: ocp.JsonCheckpointHandler(_POSITION),
-  }
   items = {
       _STATE: ocp.args.PyTreeSave(trees.nest(state)),
       _DATASET: ocp.args.JsonSave(dict(position)),
@@ -68,7 +64,10 @@ def save(
   try:
     directory.mkdir(parents=True, exist_ok=True)
     with ocp.Checkpointer(
-        ocp.CompositeCheckpointHandler(**handlers)
+        ocp.CompositeCheckpointHandler(
+            state=ocp.PyTreeCheckpointHandler(),
+            dataset=ocp.JsonCheckpointHandler(_POSITION),
+        )
     ) as checkpointer:
       checkpointer.save(path, args=ocp.args.Composite(**items))
   except checkpoint_errors.STORAGE as error:

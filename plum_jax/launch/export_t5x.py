@@ -10,7 +10,7 @@ STAGE = Stage(
     function='plum_jax.stages.export_t5x.run',
     description='Writes an unfinished training for T5X to go on with.',
     reads=('work/training-*/',),
-    writes=('MODEL_DIR/checkpoint_<step>/, outside the run directory',),
+    writes=('t5x/checkpoint_<step>/',),
 )
 
 if __name__ == '__main__':

@@ -17,7 +17,7 @@ from plum_jax.training import loop
 _LOGGER = logging.getLogger('plum_jax')
 
 
-def run(run_dir: str, model_dir: str, checkpoints_dir: str = '') -> None:
+def run(run_dir: str, model_dir: str = '', checkpoints_dir: str = '') -> None:
   """Writes the last checkpoint of a training into T5X's MODEL_DIR.
 
   Parameters, optimizer's state, step and input go over; the metric sums since
@@ -26,7 +26,7 @@ def run(run_dir: str, model_dir: str, checkpoints_dir: str = '') -> None:
   Args:
     run_dir: the run directory.
     model_dir: T5X's MODEL_DIR, without a checkpoint of that step or a later
-      one.
+      one; `t5x/` in the run directory if empty.
     checkpoints_dir: the folder with a training's checkpoints; if empty, that of
       the one training which the run directory has begun and not finished.
 
@@ -34,13 +34,6 @@ def run(run_dir: str, model_dir: str, checkpoints_dir: str = '') -> None:
     InputError: there is no such training, or several; its data is read in
       several shards; `model_dir` has a later checkpoint or cannot be written.
   """
-  if not model_dir:
-    raise InputError(
-        'No folder is named to write to.',
-        where='MODEL_DIR',
-        expected="that of T5X's launcher",
-        fix="--gin.MODEL_DIR='runs/mine/t5x'",
-    )
   folder = (
       pathlib.Path(checkpoints_dir)
       if checkpoints_dir
@@ -69,7 +62,7 @@ def run(run_dir: str, model_dir: str, checkpoints_dir: str = '') -> None:
       path, {name: shapes[name] for name in names}
   )
   written = t5x_form.save(
-      model_dir,
+      model_dir or pathlib.Path(run_dir) / 't5x',
       step,
       {theirs: arrays[name] for name, theirs in names.items()},
       shards[0],

@@ -70,7 +70,7 @@ def test_ranker_learns_what_the_world_is_made_by(built):
   figures = _figures(built)
   assert figures['ranking/click/auc'] > 0.6
   assert figures['ranking/click/auc_1d'] > 0.5
-  assert 0.8 < figures['ranking/click/calibration'] < 1.25
+  assert 0.67 < figures['ranking/click/calibration'] < 1.5
   assert figures['ranking/watched/rmse'] < 0.25
   lines = metric_writers.read(built / 'metrics.jsonl')
   assert lines[-1]['train/loss'] < lines[0]['train/loss']

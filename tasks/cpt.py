@@ -37,7 +37,6 @@ PHRASINGS: Mapping[str, tuple[str, ...]] = {
     'sid_to_text': (
         '{noun} {{sid}} has {field}: {{{field}}}',
         'The {field} of {noun} {{sid}} is {{{field}}}',
-        'The {noun} {{sid}} is about {{{field}}}',
     ),
     'text_to_sid': (
         'The {noun} with {field} {{{field}}} is {{sid}}',
@@ -48,6 +47,8 @@ PHRASINGS: Mapping[str, tuple[str, ...]] = {
         'The {field} of {noun} {{sid_prefix}} are: {{{field}}}',
     ),
 }
+# For texts that say what an item is about; a title seldom does.
+_ABOUT = 'The {noun} {{sid}} is about {{{field}}}'
 _FEATURES = {'targets': False}
 
 
@@ -151,7 +152,11 @@ def metadata(
   texts = item_text_tokens.load(run / CATALOG_FOLDER, folder, [field])
   encoder = phrasings.Encoder(folder / layout.MODEL_FILE)
   written = variants or [
-      text.format(noun=noun, field=field) for text in PHRASINGS[kind]
+      text.format(noun=noun, field=field)
+      for text in (
+          *PHRASINGS[kind],
+          *([_ABOUT] if kind == 'sid_to_text' and field != 'title' else []),
+      )
   ]
   sentences = item_sentences.Sentences(
       encoder.phrasings(written, (phrasings.SID, phrasings.SID_PREFIX, field)),

@@ -23,6 +23,7 @@ METRICS_FILE = 'metrics.json'
 COMPLETIONS_FILE = 'completions.json'
 REPORT_FILE = 'report.html'
 _LEVEL = 'cpt/sid_perplexity/level_'
+_HELD_OUT, _TRAINED = 'validation', 'train'
 
 
 def save(
@@ -72,10 +73,8 @@ def render(
     name: str,
 ) -> str:
   """Returns the page's HTML; see `save`."""
-  rows = [[page.escape(key), f'{value:.4f}'] for key, value in metrics.items()]
   told = [
-      [page.escape(one[key]) for key in ('prompt', 'completion', 'answer')]
-      for one in completions
+      [one['prompt'], one['completion'], one['answer']] for one in completions
   ]
   sections = [
       page.Section(
@@ -85,19 +84,41 @@ def render(
       ),
       page.Section(
           'Figures',
-          page.card(page.table(['', 'value'], rows)),
-          'validation: items held out of these sentences; train: the others. '
-          'cosine@10: of the items found with the right one, beside its ten '
-          'nearest neighbours in the embedding space and all items.',
+          page.card(page.table(['', 'held out', 'trained on'], _rows(metrics))),
+          'Held out: items whose sentences were never trained on. cosine@10: '
+          'of the items found with the right one, beside its ten nearest '
+          'neighbours in the embedding space and all items.',
       ),
       page.Section(
           'Completions',
-          page.card(page.table(['prompt', 'completion', 'true'], told)),
+          page.card(
+              page.table(['prompt', 'completion', 'true'], told, wide=(0, 1, 2))
+          ),
           'Sentences about items that were held out, after some that are '
           'complete; the most probable token each time.',
       ),
   ]
   return page.page(f'PLUM-JAX · {name} · pre-training', '', sections)
+
+
+def _rows(metrics: Mapping[str, float]) -> list[list[str]]:
+  """Returns a row for each figure, held-out and trained ones side by side."""
+  rows: dict[str, dict[str, str]] = {}
+  for key, value in metrics.items():
+    task, split, name = _parts(key)
+    rows.setdefault(f'{task} {name}'.strip(), {})[split] = f'{value:.4f}'
+  return [
+      [name, of_splits.get(_HELD_OUT, '–'), of_splits.get(_TRAINED, '–')]
+      for name, of_splits in rows.items()
+  ]
+
+
+def _parts(key: str) -> tuple[str, str, str]:
+  """Splits `cpt/<task>/<split>/<name>`; other figures are of held-out data."""
+  parts = key.removeprefix('cpt/').split('/')
+  if len(parts) == 3:
+    return parts[0], parts[1], parts[2]
+  return '', _HELD_OUT, ' '.join(parts)
 
 
 def _levels(metrics: Mapping[str, float]) -> go.Figure:

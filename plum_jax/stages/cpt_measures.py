@@ -247,7 +247,15 @@ class Measures:
     return np.concatenate(parts)[: len(sequences)]
 
   def _text(self, tokens: np.ndarray) -> str:
-    return self._vocabulary.decode([int(t) for t in tokens if t])
+    """Returns tokens as text, sentences apart by a slash."""
+    ends = np.flatnonzero(np.asarray(tokens) == self._end_id)
+    sentences = [
+        self._vocabulary.decode(
+            [int(t) for t in part if t not in (0, self._end_id)]
+        )
+        for part in np.split(np.asarray(tokens), ends)
+    ]
+    return ' / '.join(sentence for sentence in sentences if sentence)
 
 
 def _cosines(

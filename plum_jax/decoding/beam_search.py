@@ -15,6 +15,7 @@ from plum_jax.decoding.candidates import Candidates
 from plum_jax.decoding.constraint_index import ConstraintIndex
 from plum_jax.decoding.constraint_index import count_excluded
 from plum_jax.decoding.constraint_index import NO_ITEM
+from plum_jax.decoding.constraint_index import NO_NODE
 from plum_jax.decoding.constraint_index import sorted_ranks
 from plum_jax.decoding.constraint_index import TrieLevel
 from plum_jax.decoding.strategies import BEAM_SEARCH
@@ -90,63 +91,76 @@ def beam_search(
   excluded = None
   if excluded_item_ids is not None and excluded_item_ids.shape[1]:
     excluded = sorted_ranks(index, excluded_item_ids)
-  # The root: one beam, whose children are the first level's nodes.
-  children = jnp.broadcast_to(
-      jnp.arange(index.levels[0].num_nodes, dtype=jnp.int32)[None, None, :],
-      (batch_size, 1, index.levels[0].num_nodes),
-  )
-  exists = jnp.ones_like(children, bool)
+  # The root: one beam.
+  above: TrieLevel | None = None
+  nodes = jnp.zeros((batch_size, 1), jnp.int32)
   scores = jnp.zeros((batch_size, 1), jnp.float32)
   log_probs = first_log_probs[:, None, :]
   carry = strategy.start(batch_size, user_seeds)
   for depth, level in enumerate(index.levels):
     width = min(beam_size, level.num_nodes)
-    exists = exists & ~_only_excluded(level, children, excluded)
-    candidates = _candidates(scores, log_probs, level, children, exists)
+    children, exists = _children(index, above, nodes, level)
+    exists = exists & ~_only_excluded(index, level, children, excluded)
+    candidates = _candidates(index, scores, log_probs, level, children, exists)
     scores, chosen, carry = strategy.choose(carry, candidates, width, depth)
     nodes = candidates.take(children, chosen)
     parents = chosen // candidates.num_branches
     if depth + 1 == index.num_levels:
       break
-    tokens = jnp.take(level.token_ids, nodes)
+    tokens = index.tokens(level, nodes)
     state = reorder(state, parents)
     log_probs, state = step_fn(tokens, state)
-    children, exists = _children(level, nodes)
-  return _result(scores, jnp.take(index.item_ids, nodes), beam_size)
+    above = level
+  return _result(scores, index.items(nodes), beam_size)
 
 
 def _only_excluded(
-    level: TrieLevel, nodes: jax.Array, excluded: jax.Array | None
+    index: ConstraintIndex,
+    level: TrieLevel,
+    nodes: jax.Array,
+    excluded: jax.Array | None,
 ) -> jax.Array:
   """Whether nodes [batch, beam, branch] lead to excluded items alone."""
   if excluded is None:
     return jnp.zeros_like(nodes, bool)
-  low = jnp.take(level.first_ranks, nodes)
-  high = jnp.take(level.first_ranks, nodes + 1)
+  low, high = index.ranks(level, nodes)
   return jax.vmap(count_excluded)(excluded, low, high) == high - low
 
 
 def _children(
-    level: TrieLevel, nodes: jax.Array
+    index: ConstraintIndex,
+    above: TrieLevel | None,
+    nodes: jax.Array,
+    level: TrieLevel,
 ) -> tuple[jax.Array, jax.Array]:
   """Lists the children of nodes.
 
   Args:
-    level: the nodes' level.
+    index: the valid SIDs.
+    above: the nodes' level; None for the root.
     nodes: int32 [batch, beam].
+    level: the children's level.
 
   Returns:
-    Nodes of the next level, int32 [batch, beam, max_children], and whether they
-    exist; those that do not are some other node.
+    Nodes of `level`, int32 [batch, beam, branch], and whether they exist; those
+    that do not are some other node. A branch is a token if the level has
+    `rows`.
   """
-  first = jnp.take(level.first_children, nodes)[:, :, None]
-  end = jnp.take(level.first_children, nodes + 1)[:, :, None]
-  offsets = jnp.arange(level.max_children, dtype=jnp.int32)[None, None, :]
+  if level.rows is not None:
+    children = index.row(level.rows, nodes)
+    return jnp.maximum(children, 0), children != NO_NODE
+  if above is None:
+    every = jnp.arange(level.num_nodes, dtype=jnp.int32)[None, None, :]
+    children = jnp.broadcast_to(every, (*nodes.shape, level.num_nodes))
+    return children, jnp.ones_like(children, bool)
+  first, end = (x[:, :, None] for x in index.children(above, nodes))
+  offsets = jnp.arange(above.max_children, dtype=jnp.int32)[None, None, :]
   children = first + offsets
   return jnp.minimum(children, end - 1), children < end
 
 
 def _candidates(
+    index: ConstraintIndex,
     scores: jax.Array,
     log_probs: jax.Array,
     level: TrieLevel,
@@ -156,6 +170,7 @@ def _candidates(
   """Scores the children of all beams.
 
   Args:
+    index: the valid SIDs.
     scores: float32 [batch, beam].
     log_probs: float [batch, beam, vocab], of the token after each beam.
     level: the children's level.
@@ -166,8 +181,14 @@ def _candidates(
     The children; they are at least as many as beams are kept of the level,
     since each beam has a child, or all of its nodes are among them.
   """
-  tokens = jnp.take(level.token_ids, children)
-  gained = jnp.take_along_axis(log_probs, tokens, axis=-1).astype(jnp.float32)
+  if level.rows is None:
+    tokens = index.tokens(level, children)
+    gained = jnp.take_along_axis(log_probs, tokens, axis=-1)
+  else:
+    first = level.rows.first_token
+    tokens = first + jax.lax.broadcasted_iota(jnp.int32, children.shape, 2)
+    gained = log_probs[:, :, first : first + children.shape[2]]
+  gained = gained.astype(jnp.float32)
   candidates = scores[:, :, None] + gained
   # A NaN would win every comparison; it is no reason to return an item.
   usable = exists & ~jnp.isnan(candidates)

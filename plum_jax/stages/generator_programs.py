@@ -13,8 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from plum_jax.artifacts.errors import InputError
-from plum_jax.decoding.constraint_index import ConstraintIndex
-from plum_jax.decoding.constraint_index import TrieLevel
+from plum_jax.decoding import index_shapes
 from plum_jax.models import flops
 from plum_jax.models import saved
 from plum_jax.models.saved import GenerativeModel
@@ -121,7 +120,10 @@ class GeneratorPrograms:
     prompt = _on(
         meshes.batch_sharding(mesh), jax.eval_shape(prefill, params, prompts)
     )
-    index = _on(meshes.replicated(mesh), self._index())
+    index = index_shapes.describe(
+        self.serving.level_sizes, self.serving.num_items
+    )
+    index = _on(meshes.replicated(mesh), index)
     history = jax.ShapeDtypeStruct(
         (self.serving.num_users, self._history_items()),
         jnp.int32,
@@ -234,26 +236,6 @@ class GeneratorPrograms:
         variables['params'],
         shardings,
     )
-
-  def _index(self) -> ConstraintIndex:
-    """Describes a constraint index with as many prefixes as can be."""
-    serving = self.serving
-
-    def integers(size: int) -> Any:
-      return jax.ShapeDtypeStruct((size,), jnp.int32)
-
-    counts = [
-        min(serving.num_items, math.prod(serving.level_sizes[: depth + 1]))
-        for depth in range(len(serving.level_sizes))
-    ]
-    # The last level's children are items, one each.
-    branches = [*serving.level_sizes[1:], 1]
-    levels = tuple(
-        TrieLevel(integers(n), integers(n + 1), integers(n + 1), branch)
-        for n, branch in zip(counts, branches, strict=True)
-    )
-    items = integers(serving.num_items)
-    return ConstraintIndex(levels, items, items)
 
 
 def sequence_lengths(

@@ -5,23 +5,50 @@ import numpy as np
 import pytest
 
 from plum_jax.decoding import constraint_index
+from plum_jax.decoding import index_shapes
+
+
+def _run(run, node):
+  first, end = run
+  return range(int(first[node]), int(end[node]))
 
 
 def _walk(index, depth=0, nodes=None, prefix=()):
-  """Yields (SID, item number) by following the arrays as a reader would."""
+  """Yields (SID, item number) by following the lists as a reader would."""
   level = index.levels[depth]
-  nodes = range(level.num_nodes) if nodes is None else nodes
-  for node in nodes:
-    sid = (*prefix, int(level.token_ids[node]))
-    children = range(
-        int(level.first_children[node]), int(level.first_children[node + 1])
-    )
+  every = jnp.arange(level.num_nodes)
+  tokens = index.tokens(level, every)
+  runs = index.children(level, every)
+  for node in range(level.num_nodes) if nodes is None else nodes:
+    sid = (*prefix, int(tokens[node]))
+    children = _run(runs, node)
     assert len(children) <= level.max_children
     if depth + 1 < index.num_levels:
       yield from _walk(index, depth + 1, children, sid)
     else:
       for rank in children:
-        yield sid, int(index.item_ids[rank])
+        yield sid, int(index.items(jnp.asarray(rank)))
+
+
+def _check_rows(index):
+  """Rows say the same as runs of children and their tokens."""
+  above = None
+  for level in index.levels:
+    if level.rows is not None:
+      num_parents = 1 if above is None else above.num_nodes
+      found = np.asarray(index.row(level.rows, jnp.arange(num_parents)))
+      expected = np.full_like(found, constraint_index.NO_NODE)
+      tokens = np.asarray(index.tokens(level, jnp.arange(level.num_nodes)))
+      for parent in range(num_parents):
+        children = range(level.num_nodes)
+        if above is not None:
+          children = _run(
+              index.children(above, jnp.arange(num_parents)), parent
+          )
+        for child in children:
+          expected[parent, tokens[child] - level.rows.first_token] = child
+      np.testing.assert_array_equal(found, expected)
+    above = level
 
 
 @pytest.mark.parametrize(
@@ -41,11 +68,36 @@ def test_index_holds_every_sid_once(num_items, num_levels, num_codes):
   assert sorted(_walk(index)) == sorted(
       (tuple(sid.tolist()), item) for item, sid in enumerate(sids)
   )
-  np.testing.assert_array_equal(
-      index.item_ids[index.item_ranks], np.arange(num_items)
-  )
+  every = jnp.arange(num_items)
+  np.testing.assert_array_equal(index.items(index.ranks_of_items(every)), every)
   for level in index.levels:
-    assert int(level.first_ranks[-1]) == num_items
+    low, high = index.ranks(level, jnp.arange(level.num_nodes))
+    assert int(low[0]) == 0
+    assert int(high[-1]) == num_items
+    np.testing.assert_array_equal(low[1:], high[:-1])
+  _check_rows(index)
+
+
+def test_index_has_rows_where_most_tokens_lead_on():
+  sids = np.stack(np.meshgrid(np.arange(6), np.arange(5)), -1).reshape(-1, 2)
+  full = constraint_index.build_constraint_index(sids[:-1] + 7)
+  assert [level.rows is not None for level in full.levels] == [True, True]
+  assert full.levels[0].rows.first_token == 7
+  sparse = constraint_index.build_constraint_index(sids[::7] * 9)
+  assert [level.rows for level in sparse.levels] == [None, None]
+
+
+def test_described_index_is_at_least_as_large_as_one_that_is_built():
+  rng = np.random.default_rng(0)
+  sids = np.unique(rng.integers(0, 8, (300, 3)), axis=0)
+  built = constraint_index.build_constraint_index(sids)
+  described = index_shapes.describe([8, 8, 8], len(sids))
+  assert described.table.shape[0] >= built.table.shape[0]
+  for found, most in zip(built.levels, described.levels, strict=True):
+    assert found.num_nodes <= most.num_nodes
+    assert found.max_children <= most.max_children
+    assert most.rows is not None or found.rows is None
+  assert described.num_items == built.num_items
 
 
 def test_index_refuses_two_items_with_one_sid_and_names_them():

@@ -19,8 +19,8 @@ from plum_jax.training import loop
 from plum_jax.training import metric_writers
 
 _SCRIPT = pathlib.Path(__file__).parent / 'one_of_several.py'
-# A multiple of both cadences of `one_of_several`, so that a run that goes beyond
-# it has the same figures up to there.
+# A multiple of both cadences of `one_of_several`: a run that goes beyond it has
+# the same figures up to there.
 _NUM_STEPS = 24
 _LIMIT_SECONDS = 240
 

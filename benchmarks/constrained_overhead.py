@@ -56,6 +56,7 @@ def _unconstrained(
   state: Any = continuation.empty_state(_NUM_LEVELS - 1)
   log_probs = generation.log_probs(continuation.logits, num_users)
   scores = jnp.zeros((num_users, 1), jnp.float32)
+  tokens = jnp.zeros((num_users, 1), jnp.int32)
   for level in range(_NUM_LEVELS):
     first = _FIRST_TOKEN + level * _NUM_CODES
     gained = log_probs[:, :, first : first + _NUM_CODES]

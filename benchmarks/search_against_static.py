@@ -226,7 +226,8 @@ def _compile(setting: Setting, num_items: int, topology: str) -> None:
       [size] * setting.num_levels, num_items, _BRANCH_FACTORS
   )
   nodes = [level.num_nodes for level in index.levels]
-  index = dataclasses.replace(index, table=described(index.table.shape))
+  table: Any = described(index.table.shape)
+  index = dataclasses.replace(index, table=table)
   tables = [
       described((sum(nodes[1:]) + size, 2)),  # A pair for each edge.
       described((1 + sum(nodes[:-1]) + 2,)),
@@ -252,7 +253,7 @@ def _compile(setting: Setting, num_items: int, topology: str) -> None:
   print(f'{topology}, {num_items:,} items, one chip, logits a table look-up:')
   for name, (function, argument) in programs.items():
     compiled = jax.jit(function).lower(argument, logits).compile()
-    costs = compiled.cost_analysis()
+    costs: Any = compiled.cost_analysis()
     memory = sum(
         leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(argument)
     )

@@ -5,7 +5,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+import contextlib
+import importlib
 import pathlib
+import sys
 from typing import Any
 
 from plum_jax.artifacts.errors import InputError
@@ -17,6 +20,9 @@ from plum_jax.launch.config import macros
 from plum_jax.launch.config import statements
 
 MAX_LEAF_LINES = 25
+# Programs of T5X, which are `__main__` to the files they are given.
+_T5X_PROGRAMS = {'eval': 't5x.eval', 'infer': 't5x.infer'}
+_T5X_TRAINER = 't5x.train'
 _HEADINGS = ('Command:', 'Hardware:', 'Time:', 'Metric:')
 
 
@@ -69,12 +75,28 @@ def _check_file(path: pathlib.Path, root: pathlib.Path, trusted: bool) -> None:
     checks.check_duplicates(file)
   if trusted:
     return
-  placed = [one for file in ordered for one in checks.place(file)]
+  with _running_for(path):
+    placed = [one for file in ordered for one in checks.place(file)]
   defaults = macros.known(search_roots)
   bindings = [one for file in ordered for one in file.bindings]
   holding = {**defaults, **macros.defined(bindings)}
   macros.check_types(bindings, defaults, holding)
   checks.check_values(placed, holding)
+
+
+@contextlib.contextmanager
+def _running_for(path: pathlib.Path) -> Iterator[None]:
+  """Puts the program of T5X that reads a file in the place of `__main__`."""
+  if path.parent.name != 't5x':
+    yield
+    return
+  program = _T5X_PROGRAMS.get(path.stem, _T5X_TRAINER)
+  own = sys.modules['__main__']
+  sys.modules['__main__'] = importlib.import_module(program)
+  try:
+    yield
+  finally:
+    sys.modules['__main__'] = own
 
 
 def _check_used_macros(paths: list[pathlib.Path]) -> None:

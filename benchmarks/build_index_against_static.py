@@ -25,7 +25,7 @@ import numpy as np
 
 from benchmarks import alternation
 from benchmarks.assign_memory import peak_megabytes
-from plum_jax.decoding.constraint_index import build_constraint_index
+from plum_jax.decoding.index_building import build_constraint_index
 
 _SIDES = ('this project', 'STATIC')
 _NUM_LEVELS = 8

@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks import alternation
 from plum_jax.decoding.beam_search import reorder
-from plum_jax.decoding.constraint_index import build_constraint_index
+from plum_jax.decoding.index_building import build_constraint_index
 from plum_jax.models import generation
 from plum_jax.models.decoder_only import DecoderOnlyModel
 from plum_jax.networks.config import TransformerConfig

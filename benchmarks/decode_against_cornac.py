@@ -25,7 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import alternation
-from plum_jax.decoding.constraint_index import build_constraint_index
+from plum_jax.decoding.index_building import build_constraint_index
 from plum_jax.evaluation.generative import GenerativeRecommender
 from plum_jax.models.decoder_only import DecoderOnlyModel
 from plum_jax.models.encoder_decoder import EncoderDecoderModel

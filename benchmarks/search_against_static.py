@@ -28,8 +28,8 @@ from benchmarks import alternation
 from plum_jax.decoding import index_shapes
 from plum_jax.decoding.beam_search import beam_search
 from plum_jax.decoding.beam_search import BeamSearchResult
-from plum_jax.decoding.constraint_index import build_constraint_index
 from plum_jax.decoding.constraint_index import ConstraintIndex
+from plum_jax.decoding.index_building import build_constraint_index
 from plum_jax.hardware import topologies
 
 # STATIC's own benchmark.

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import alternation
-from plum_jax.decoding.constraint_index import build_constraint_index
+from plum_jax.decoding.index_building import build_constraint_index
 from plum_jax.decoding.title_trie import build_title_trie
 from plum_jax.decoding.title_trie import TitleTrie
 from plum_jax.models.encoder_decoder import EncoderDecoderModel

@@ -18,20 +18,13 @@ places that are asked for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 import dataclasses
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 NO_ITEM = -1
 NO_NODE = -1
-# A level's rows may have so many columns for each child of the widest node, and
-# so many places for each node: beyond, looking children up one by one is less
-# work than going through all tokens.
-_PLACES_PER_NODE = 2
-_MAX_TABLE_SIZE = 2**31 - 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +83,8 @@ class ConstraintIndex:
       level's nodes as children.
     num_items: items, each with a SID of its own.
     item_ids: start of the section with the item number of each rank.
-    item_ranks: start of the section with the rank of each item number.
+    item_ranks: start of the section with the rank of each item number;
+      `num_items` for a number that is no item of the index.
   """
 
   table: jax.Array
@@ -176,190 +170,15 @@ class ConstraintIndex:
     return self._look_up(start, nodes), self._look_up(start + 1, nodes)
 
 
-def build_constraint_index(
-    token_ids: np.ndarray, *, item_names: Sequence[str] | None = None
-) -> ConstraintIndex:
-  """Builds the index from the SIDs of a catalog.
-
-  Args:
-    token_ids: int [num_items, num_levels], the SID tokens of each item, in item
-      order; need not be sorted.
-    item_names: item ids for error messages.
-
-  Returns:
-    The index, on the default device.
-
-  Raises:
-    ValueError: there is no item, a token is negative, two items share a SID, or
-      the catalog is too large for positions of 32 bits (some 130 million items
-      of 8 levels).
-
-  >>> index = build_constraint_index(np.array([[5, 9], [4, 8], [5, 8]]))
-  >>> index.items(jnp.arange(3)).tolist()
-  [1, 2, 0]
-  >>> first, second = index.levels
-  >>> index.tokens(first, jnp.arange(2)).tolist()
-  [4, 5]
-  >>> index.tokens(second, jnp.arange(3)).tolist()
-  [8, 8, 9]
-  """
-  token_ids = np.asarray(token_ids)
-  if token_ids.ndim != 2 or not token_ids.size:
-    raise ValueError(
-        'token_ids must be [num_items, num_levels] with at least one item and '
-        f'one level, got shape {token_ids.shape}.'
-    )
-  if token_ids.min() < 0:
-    item = int(np.argwhere((token_ids < 0).any(axis=1))[0, 0])
-    raise ValueError(f'The SID of item {item} has a negative token.')
-  num_items, num_levels = token_ids.shape
-  order = np.lexsort(token_ids.T[::-1])
-  ordered = token_ids[order]
-  # For each item, the first level at which its SID leaves its predecessor's.
-  differs = ordered[1:] != ordered[:-1]
-  _check_distinct(differs, order, item_names)
-  starts = np.ones((num_items, num_levels), bool)
-  starts[1:] = np.logical_or.accumulate(differs, axis=1)
-  # By depth from the root: the first rank below each node, and the end.
-  first_ranks = [
-      np.array([0, num_items]),
-      *(
-          np.append(np.flatnonzero(starts[:, level]), num_items)
-          for level in range(num_levels)
-      ),
-      np.arange(num_items + 1),
-  ]
-  first_children = [
-      np.searchsorted(below, ranks)
-      for ranks, below in zip(first_ranks[:-1], first_ranks[1:], strict=True)
-  ]
-  sections = _Sections()
-  levels = tuple(
-      _add_level(
-          sections,
-          ordered[first_ranks[depth][:-1], depth - 1],
-          first_ranks[depth],
-          first_children[depth - 1 : depth + 1],
-      )
-      for depth in range(1, num_levels + 1)
-  )
-  item_ranks = np.empty(num_items, np.int32)
-  item_ranks[order] = np.arange(num_items, dtype=np.int32)
-  item_starts = sections.add(order), sections.add(item_ranks)
-  return ConstraintIndex(sections.table(), levels, num_items, *item_starts)
-
-
-class _Sections:
-  """Lists that become one array."""
-
-  def __init__(self):
-    self._parts: list[np.ndarray] = []
-    self._size = 0
-
-  def add(self, values: np.ndarray) -> int:
-    """Appends a list and returns where it starts."""
-    start = self._size
-    self._parts.append(values.astype(np.int32))
-    self._size += values.size
-    if self._size > _MAX_TABLE_SIZE:
-      raise ValueError('The catalog is too large: positions have 32 bits.')
-    return start
-
-  def table(self) -> jax.Array:
-    """Returns all lists."""
-    return jnp.asarray(np.concatenate(self._parts))
-
-
-def _add_level(
-    sections: _Sections,
-    tokens: np.ndarray,
-    first_ranks: np.ndarray,
-    first_children: Sequence[np.ndarray],
-) -> TrieLevel:
-  """Appends the lists of a level.
-
-  Args:
-    sections: what to append to.
-    tokens: int [num_nodes].
-    first_ranks: int [num_nodes + 1].
-    first_children: of the level above, and of this one.
-
-  Returns:
-    Where they stand.
-  """
-
-  def unless_counting(starts: np.ndarray) -> int | None:
-    # Each node has an item, so numbers rise, and the last one tells.
-    return None if starts[-1] == starts.size - 1 else sections.add(starts)
-
-  rank_start = unless_counting(first_ranks)
-  # Above a level with a node for each item, both lists are one.
-  same = np.array_equal(first_ranks, first_children[1])
-  return TrieLevel(
-      num_nodes=tokens.size,
-      max_children=int(np.diff(first_children[1]).max()),
-      tokens=sections.add(tokens),
-      first_ranks=rank_start,
-      first_children=rank_start if same else unless_counting(first_children[1]),
-      rows=_add_rows(sections, tokens, np.diff(first_children[0])),
-  )
-
-
-def _add_rows(
-    sections: _Sections, tokens: np.ndarray, num_children: np.ndarray
-) -> Rows | None:
-  """Appends `Rows` where they are worth their memory.
-
-  Args:
-    sections: what to append to.
-    tokens: int [num_nodes], of a level.
-    num_children: int [num_parents], of the nodes above it.
-
-  Returns:
-    Where they stand, or None.
-  """
-  first_token = int(tokens.min())
-  num_tokens = int(tokens.max()) - first_token + 1
-  if not rows_are_worth_it(
-      num_tokens, int(num_children.max()), num_children.size, tokens.size
-  ):
-    return None
-  rows = np.full((num_children.size, num_tokens), NO_NODE, np.int32)
-  parents = np.repeat(np.arange(num_children.size), num_children)
-  rows[parents, tokens - first_token] = np.arange(tokens.size)
-  return Rows(sections.add(rows.reshape(-1)), num_tokens, first_token)
-
-
-def rows_are_worth_it(
-    num_tokens: int, max_children: int, num_parents: int, num_nodes: int
-) -> bool:
-  """Whether a level gets `Rows`; see `_PLACES_PER_NODE`.
-
-  Args:
-    num_tokens: from the level's lowest token to its highest.
-    max_children: the largest number of children of a parent.
-    num_parents: nodes of the level above.
-    num_nodes: nodes of the level.
-  """
-  return (
-      num_tokens <= _PLACES_PER_NODE * max_children
-      and num_tokens * num_parents <= _PLACES_PER_NODE * num_nodes
-  )
-
-
 def item_tokens(index: ConstraintIndex, item_ids: jax.Array) -> jax.Array:
   """Returns the SID tokens of items.
 
   Args:
     index: the valid SIDs.
-    item_ids: int32 [...], item numbers or `NO_ITEM`.
+    item_ids: int32 [...], numbers of items of the index, or `NO_ITEM`.
 
   Returns:
     int32 [..., num_levels]; 0 for `NO_ITEM`.
-
-  >>> index = build_constraint_index(np.array([[5, 9], [4, 8], [5, 8]]))
-  >>> item_tokens(index, jnp.array([2, NO_ITEM])).tolist()
-  [[5, 8], [0, 0]]
   """
   ranks = index.ranks_of_items(jnp.maximum(item_ids, 0))
   tokens = [
@@ -367,24 +186,6 @@ def item_tokens(index: ConstraintIndex, item_ids: jax.Array) -> jax.Array:
       for level in index.levels
   ]
   return jnp.where((item_ids >= 0)[..., None], jnp.stack(tokens, axis=-1), 0)
-
-
-def _check_distinct(
-    differs: np.ndarray,
-    order: np.ndarray,
-    item_names: Sequence[str] | None,
-) -> None:
-  """Raises if neighbours in the sorted order have the same SID."""
-  same = np.flatnonzero(~differs.any(axis=1))
-  if not same.size:
-    return
-  pair = [int(order[same[0]]), int(order[same[0] + 1])]
-  if item_names is not None:
-    pair = [f'{item} ({item_names[item]})' for item in pair]
-  raise ValueError(
-      f'{same.size} items have the SID of another item, first items {pair[0]} '
-      f'and {pair[1]}. Add a disambiguation code before building the index.'
-  )
 
 
 def count_excluded(

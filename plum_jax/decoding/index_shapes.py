@@ -13,8 +13,8 @@ import jax.numpy as jnp
 
 from plum_jax.decoding.constraint_index import ConstraintIndex
 from plum_jax.decoding.constraint_index import Rows
-from plum_jax.decoding.constraint_index import rows_are_worth_it
 from plum_jax.decoding.constraint_index import TrieLevel
+from plum_jax.decoding.index_building import rows_are_worth_it
 
 
 def describe(
@@ -35,7 +35,7 @@ def describe(
     could be needed: prefixes are as many as items, and branch all the same.
 
   >>> describe([4, 4], 10).table.shape
-  (80,)
+  (59,)
   """
   branches = [*(branch_factors or level_sizes), 1]
   counts = [

@@ -11,8 +11,8 @@ import numpy as np
 
 from plum_jax.artifacts import processes
 from plum_jax.data.evaluation_arrays import evaluation_arrays
-from plum_jax.decoding.constraint_index import build_constraint_index
 from plum_jax.decoding.constraint_index import ConstraintIndex
+from plum_jax.decoding.index_building import build_constraint_index
 from plum_jax.evaluation.generative import GenerativeRecommender
 from plum_jax.models import saved
 from plum_jax.models.saved import GenerativeModel

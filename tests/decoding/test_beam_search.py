@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from plum_jax.decoding.beam_search import beam_search
-from plum_jax.decoding.constraint_index import build_constraint_index
+from plum_jax.decoding.index_building import build_constraint_index
 
 _NUM_CODES = 5
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from plum_jax.decoding import constraint_index
+from plum_jax.decoding import index_building
 from plum_jax.decoding import index_shapes
 
 
@@ -64,7 +65,7 @@ def test_index_holds_every_sid_once(num_items, num_levels, num_codes):
       ),
       axis=1,
   )
-  index = constraint_index.build_constraint_index(sids)
+  index = index_building.build_constraint_index(sids)
   assert sorted(_walk(index)) == sorted(
       (tuple(sid.tolist()), item) for item, sid in enumerate(sids)
   )
@@ -80,17 +81,17 @@ def test_index_holds_every_sid_once(num_items, num_levels, num_codes):
 
 def test_index_has_rows_where_most_tokens_lead_on():
   sids = np.stack(np.meshgrid(np.arange(6), np.arange(5)), -1).reshape(-1, 2)
-  full = constraint_index.build_constraint_index(sids[:-1] + 7)
+  full = index_building.build_constraint_index(sids[:-1] + 7)
   assert [level.rows is not None for level in full.levels] == [True, True]
   assert full.levels[0].rows.first_token == 7
-  sparse = constraint_index.build_constraint_index(sids[::7] * 9)
+  sparse = index_building.build_constraint_index(sids[::7] * 9)
   assert [level.rows for level in sparse.levels] == [None, None]
 
 
 def test_described_index_is_at_least_as_large_as_one_that_is_built():
   rng = np.random.default_rng(0)
   sids = np.unique(rng.integers(0, 8, (300, 3)), axis=0)
-  built = constraint_index.build_constraint_index(sids)
+  built = index_building.build_constraint_index(sids)
   described = index_shapes.describe([8, 8, 8], len(sids))
   assert described.table.shape[0] >= built.table.shape[0]
   for found, most in zip(built.levels, described.levels, strict=True):
@@ -103,7 +104,7 @@ def test_described_index_is_at_least_as_large_as_one_that_is_built():
 def test_index_refuses_two_items_with_one_sid_and_names_them():
   sids = np.array([[1, 2], [3, 4], [1, 2]])
   with pytest.raises(ValueError, match=r'0 \(a\) and 2 \(c\)'):
-    constraint_index.build_constraint_index(sids, item_names=['a', 'b', 'c'])
+    index_building.build_constraint_index(sids, item_names=['a', 'b', 'c'])
 
 
 @pytest.mark.parametrize(
@@ -111,11 +112,11 @@ def test_index_refuses_two_items_with_one_sid_and_names_them():
 )
 def test_index_refuses_what_is_no_table_of_sids(sids):
   with pytest.raises(ValueError, match='token'):
-    constraint_index.build_constraint_index(sids)
+    index_building.build_constraint_index(sids)
 
 
 def test_sorted_ranks_drops_padding_and_repetitions():
-  index = constraint_index.build_constraint_index(
+  index = index_building.build_constraint_index(
       np.array([[5, 9], [4, 8], [5, 8]])
   )
   ranks = constraint_index.sorted_ranks(
@@ -127,3 +128,38 @@ def test_sorted_ranks_drops_padding_and_repetitions():
       ranks[0], jnp.array([0, 1, 0]), jnp.array([1, 2, 3])
   )
   assert counts.tolist() == [1, 0, 2]
+
+
+def test_item_tokens_are_those_of_the_catalog():
+  sids = np.array([[5, 9], [4, 8], [5, 8]])
+  index = index_building.build_constraint_index(sids)
+  found = constraint_index.item_tokens(
+      index, jnp.array([2, constraint_index.NO_ITEM, 0])
+  )
+  assert found.tolist() == [[5, 8], [0, 0], [5, 9]]
+
+
+def test_index_of_a_part_knows_the_numbers_of_the_whole_catalog():
+  sids = np.array([[5, 9], [4, 8], [5, 8]])
+  index = index_building.build_constraint_index(
+      sids, item_ids=np.array([7, 2, 4]), num_item_ids=9
+  )
+  assert index.items(jnp.arange(3)).tolist() == [2, 4, 7]
+  ranks = index.ranks_of_items(jnp.arange(9))
+  assert ranks.tolist() == [3, 3, 0, 3, 1, 3, 3, 2, 3]
+
+
+def test_indexes_with_room_have_one_shape_while_the_catalog_grows():
+  rng = np.random.default_rng(0)
+  sids = np.stack(np.unravel_index(rng.permutation(216), (6,) * 3), axis=1)
+  found = [
+      index_building.build_constraint_index(sids[:num_items], with_room=True)
+      for num_items in (100, 101, 110, 120)
+  ]
+  assert all(one.levels == found[0].levels for one in found)
+  assert {one.table.shape for one in found} == {found[0].table.shape}
+  assert {one.num_items for one in found} == {128}
+  assert sorted(np.asarray(found[3].items(jnp.arange(128)))) == [
+      *[constraint_index.NO_ITEM] * 8,
+      *range(120),
+  ]

@@ -15,7 +15,7 @@ import pytest
 import scipy.stats
 
 from plum_jax.decoding.beam_search import beam_search
-from plum_jax.decoding.constraint_index import build_constraint_index
+from plum_jax.decoding.index_building import build_constraint_index
 from plum_jax.decoding.strategies import BeamSearch
 from plum_jax.decoding.strategies import DiverseBeamSearch
 from plum_jax.decoding.strategies import Sampling

@@ -53,6 +53,7 @@ def beam_search(
     excluded_item_ids: jax.Array | None = None,
     strategy: Chooser = BEAM_SEARCH,
     user_seeds: jax.Array | None = None,
+    allowed_item_ids: jax.Array | None = None,
 ) -> BeamSearchResult:
   """Finds the items whose SIDs are most probable, or other probable ones.
 
@@ -78,19 +79,28 @@ def beam_search(
     strategy: which prefixes are kept.
     user_seeds: uint32 [batch], a number for each user, on which the user's
       random draws depend; needed if the strategy draws.
+    allowed_item_ids: int32 [batch, num_allowed], the only item numbers that may
+      be returned, padded with `NO_ITEM`; None for all. Prefixes that lead to
+      none of them are not followed. A user's excluded items are to be left out
+      of it: both together are refused.
 
   Returns:
     The items, by falling score.
 
   Raises:
-    ValueError: `beam_size` is less than 1, or seeds are missing.
+    ValueError: `beam_size` is less than 1, seeds are missing, or items are
+      excluded and allowed.
   """
   if beam_size < 1:
     raise ValueError(f'beam_size must be at least 1, got {beam_size}.')
+  if excluded_item_ids is not None and allowed_item_ids is not None:
+    raise ValueError('Give excluded_item_ids or allowed_item_ids, not both.')
   batch_size = first_log_probs.shape[0]
-  excluded = None
+  excluded = allowed = None
   if excluded_item_ids is not None and excluded_item_ids.shape[1]:
     excluded = sorted_ranks(index, excluded_item_ids)
+  if allowed_item_ids is not None:
+    allowed = sorted_ranks(index, allowed_item_ids)
   # The root: one beam.
   above: TrieLevel | None = None
   nodes = jnp.zeros((batch_size, 1), jnp.int32)
@@ -101,6 +111,7 @@ def beam_search(
     width = min(beam_size, level.num_nodes)
     children, exists = _children(index, above, nodes, level)
     exists = exists & ~_only_excluded(index, level, children, excluded)
+    exists = exists & _any_allowed(index, level, children, allowed)
     candidates = _candidates(index, scores, log_probs, level, children, exists)
     scores, chosen, carry = strategy.choose(carry, candidates, width, depth)
     nodes = candidates.take(children, chosen)
@@ -125,6 +136,19 @@ def _only_excluded(
     return jnp.zeros_like(nodes, bool)
   low, high = index.ranks(level, nodes)
   return jax.vmap(count_excluded)(excluded, low, high) == high - low
+
+
+def _any_allowed(
+    index: ConstraintIndex,
+    level: TrieLevel,
+    nodes: jax.Array,
+    allowed: jax.Array | None,
+) -> jax.Array:
+  """Whether nodes [batch, beam, branch] lead to an item that is allowed."""
+  if allowed is None:
+    return jnp.ones_like(nodes, bool)
+  low, high = index.ranks(level, nodes)
+  return jax.vmap(count_excluded)(allowed, low, high) > 0
 
 
 def _children(

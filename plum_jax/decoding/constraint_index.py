@@ -191,7 +191,7 @@ def item_tokens(index: ConstraintIndex, item_ids: jax.Array) -> jax.Array:
 def count_excluded(
     excluded_ranks: jax.Array, low: jax.Array, high: jax.Array
 ) -> jax.Array:
-  """Counts a user's excluded items in runs of ranks.
+  """Counts a user's excluded (or allowed) items in runs of ranks.
 
   Args:
     excluded_ranks: int32 [num_excluded], sorted, without repetition but for the

@@ -174,6 +174,7 @@ def search(
     excluded_item_ids: jax.Array | None = None,
     strategy: Strategy = BEAM_SEARCH,
     user_seeds: jax.Array | None = None,
+    allowed_item_ids: jax.Array | None = None,
 ) -> BeamSearchResult:
   """Runs the search over a network.
 
@@ -184,6 +185,7 @@ def search(
     excluded_item_ids: see `decoding.beam_search`.
     strategy: see `decoding.beam_search`.
     user_seeds: see `decoding.beam_search`.
+    allowed_item_ids: see `decoding.beam_search`.
 
   Returns:
     The items.
@@ -204,4 +206,5 @@ def search(
       excluded_item_ids,
       strategy,
       user_seeds,
+      allowed_item_ids,
   )

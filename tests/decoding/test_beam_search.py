@@ -19,7 +19,7 @@ _NUM_CODES = 5
 
 
 @functools.partial(jax.jit, static_argnames='beam_size')
-def _search(tables, index, beam_size, excluded=None):
+def _search(tables, index, beam_size, excluded=None, allowed=None):
   """Searches under a language model that sees the whole prefix.
 
   Args:
@@ -28,6 +28,7 @@ def _search(tables, index, beam_size, excluded=None):
     index: the constraint index.
     beam_size: beams.
     excluded: items that must not be returned.
+    allowed: the only items that may be returned.
 
   Returns:
     The result of the beam search.
@@ -46,7 +47,13 @@ def _search(tables, index, beam_size, excluded=None):
       'prefix': jnp.zeros((num_users, 1), jnp.int32),
   }
   return beam_search(
-      log_probs[0, :, 0], state, step, index, beam_size, excluded
+      log_probs[0, :, 0],
+      state,
+      step,
+      index,
+      beam_size,
+      excluded,
+      allowed_item_ids=allowed,
   )
 
 
@@ -162,6 +169,37 @@ def test_search_does_not_waste_beams_on_prefixes_of_excluded_items():
   excluded = np.array([[0, 1]], np.int32)
   result = _search(tables, build_constraint_index(sids), 1, excluded)
   assert result.item_ids.tolist() == [[2]]
+
+
+@pytest.mark.parametrize('beam_size', [60, 4])
+def test_search_returns_allowed_items_alone(beam_size):
+  tables, sids = _case(4, 60, 3)
+  scores = _brute_force(tables, sids)
+  allowed = np.zeros_like(scores, bool)
+  rng = np.random.default_rng(0)
+  listed = np.full((3, 70), -1, np.int32)
+  for user, count in enumerate((0, 4, 60)):
+    chosen = rng.permutation(60)[:count]
+    listed[user, :count] = chosen
+    listed[user, count : count + 2] = chosen[0] if count else -1
+    allowed[user, chosen] = True
+  result = _search(
+      tables, build_constraint_index(sids), beam_size, None, listed
+  )
+  if beam_size == 60:
+    _check(result, scores, allowed)
+  # However narrow the beam, as many come as it has places.
+  assert result.valid.sum(axis=1).tolist() == [0, 4, min(60, beam_size)]
+  for user in range(3):
+    found = np.asarray(result.item_ids[user])
+    assert allowed[user][found[found >= 0]].all()
+
+
+def test_search_refuses_allowed_and_excluded_items_together():
+  tables, sids = _case(5, 10, 2)
+  items = np.zeros((3, 1), np.int32)
+  with pytest.raises(ValueError, match='not both'):
+    _search(tables, build_constraint_index(sids), 2, items, items)
 
 
 def test_search_leaves_out_what_the_model_calls_impossible_or_nan():

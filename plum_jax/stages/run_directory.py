@@ -111,6 +111,11 @@ class RunDirectory:
     return self._folder('semantic_id_report')
 
   @property
+  def bundle(self) -> pathlib.Path:
+    """All that serving recommendations needs."""
+    return self._folder('bundle')
+
+  @property
   def report(self) -> pathlib.Path:
     """The page for people."""
     return self._folder('report.html')

@@ -25,6 +25,7 @@ _ORDER = [
     ['data'],
     ['tasks'],
     ['models'],
+    ['serving'],
     ['pretrained'],
     ['training'],
     ['baselines', 'ranking'],
@@ -38,7 +39,12 @@ _ORDER = [
 ]
 _APART = {'networks', 'decoding'}  # Import none; those from models on use them.
 # The trainer sees a model as a Protocol; tasks are chosen in gin files.
-_FORBIDDEN = {'training': {'models', 'pretrained', 'networks', 'decoding'}}
+_FORBIDDEN = {
+    'training': {'models', 'pretrained', 'networks', 'decoding'},
+    'serving': {'data', 'tasks', 'hardware', 'sharding'},
+}
+# Of a package that needs TensorFlow, what does not.
+_ONLY_MODULES = {('serving', 'vocabulary'): 'plum_jax.vocabulary.layout'}
 _IMPORT_TASKS = {'t5x', 'testing', 'stages', 'launch', 'tasks'}
 _CORE = [
     'artifacts',
@@ -47,6 +53,7 @@ _CORE = [
     'networks',
     'decoding',
     'models',
+    'serving',
     'pretrained',
     'training',
     'semantic_ids',
@@ -129,6 +136,9 @@ def _may_import(
     return True
   if other in _FORBIDDEN.get(package, ()):
     return False
+  only = _ONLY_MODULES.get((package, other))
+  if only is not None and not f'{module}.'.startswith(f'{only}.'):
+    return False
   if other in _APART:
     return _RANK[package] >= _RANK['models']
   if other == 'tasks':
@@ -192,6 +202,12 @@ def test_imports_go_one_way():
         ('evaluation/a.py', 'import t5x', False),
         ('data/a.py', 'from tasks import retrieval', False),
         ('launch/a.py', 'import gin, tasks.retrieval', True),
+        ('serving/a.py', 'from plum_jax.models import saved', True),
+        ('serving/a.py', 'from plum_jax.vocabulary import layout', True),
+        ('serving/a.py', 'from plum_jax.vocabulary import build', False),
+        ('serving/a.py', 'from plum_jax.data import prompts', False),
+        ('serving/a.py', 'from plum_jax.training import loop', False),
+        ('serving/a.py', 'import seqio', False),
     ],
 )
 def test_violations_of_made_up_file(path, source, allowed):

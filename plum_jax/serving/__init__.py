@@ -1,0 +1,1 @@
+"""Trained generators as a service: bundles, batches, HTTP; no TensorFlow."""

@@ -1,0 +1,159 @@
+# Copyright 2026 The PLUM-JAX Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""A bundle with a random generator, for tests of whatever serves one."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import tempfile
+
+import jax
+import numpy as np
+import pyarrow as pa
+
+from plum_jax.artifacts import atomic
+from plum_jax.artifacts import manifest
+from plum_jax.models.decoder_only import DecoderOnlyModel
+from plum_jax.models.encoder_decoder import EncoderDecoderModel
+from plum_jax.models.saved import GenerativeModel
+from plum_jax.networks.config import T5Config
+from plum_jax.networks.config import TransformerConfig
+from plum_jax.semantic_ids import sid_table
+from plum_jax.semantic_ids import tokenizer
+from plum_jax.serving import bundle
+from plum_jax.serving.bundle import SearchSettings
+from plum_jax.serving.parts import Parts
+from plum_jax.serving.parts import TOKENIZER_FOLDER
+from plum_jax.serving.prompt_format import DECODER_ONLY
+from plum_jax.serving.prompt_format import PromptFormat
+from plum_jax.vocabulary import layout
+from plum_jax.vocabulary.layout import VocabularyLayout
+
+_LEVELS = (4, 8)
+_TEXT_PIECES = 60
+_MAX_ITEMS = 6
+_SIZES = {
+    'emb_dim': 16,
+    'num_heads': 2,
+    'head_dim': 8,
+    'mlp_dim': 32,
+    'dropout_rate': 0.0,
+}
+
+
+def write(
+    directory: str | os.PathLike[str],
+    *,
+    num_items: int = 24,
+    kind: str = DECODER_ONLY,
+    search: SearchSettings | None = None,
+    seed: int = 0,
+) -> None:
+  """Writes a bundle whose generator has learned nothing.
+
+  Items are `i0`, `i1` and so on; with another seed the same items have other
+  Semantic IDs, and other recommendations.
+
+  Args:
+    directory: the folder to appear; an older one is replaced.
+    num_items: number of items, at most 400.
+    kind: `decoder_only` or `encoder_decoder`.
+    search: how items are searched for; by default with 10 beams.
+    seed: of the Semantic IDs and the parameters.
+  """
+  with tempfile.TemporaryDirectory() as folder:
+    sources = _write_parts(pathlib.Path(folder), num_items, seed)
+    table = sid_table.load(sources.table)
+    model = _model(
+        kind, VocabularyLayout.load(sources.vocabulary).padded_vocab_size
+    )
+    tokens = np.zeros((1, 2), np.int32)
+    names = ('encoder_input_tokens', 'decoder_input_tokens')
+    params = model.init(jax.random.key(seed), dict.fromkeys(names, tokens))[
+        'params'
+    ]
+    titles = [f'Film number {item}' for item in range(num_items)]
+    with atomic.write_directory(directory) as temporary:
+      bundle.write(
+          temporary,
+          sources,
+          items=pa.table({'item_id': table.item_ids, 'title': titles}),
+          model=model,
+          # Initial values are so small that all items are about as probable.
+          params=jax.tree.map(lambda x: 4 * x, params),
+          prompt=PromptFormat(
+              kind, _MAX_ITEMS * len(table.level_sizes), _MAX_ITEMS
+          ),
+          search=search or SearchSettings(beam_size=10),
+      )
+
+
+def _model(kind: str, vocab_size: int) -> GenerativeModel:
+  if kind == DECODER_ONLY:
+    return DecoderOnlyModel(
+        TransformerConfig(vocab_size=vocab_size, num_layers=1, **_SIZES)
+    )
+  return EncoderDecoderModel(
+      T5Config(
+          vocab_size=vocab_size,
+          num_encoder_layers=1,
+          num_decoder_layers=1,
+          **_SIZES,
+      )
+  )
+
+
+def _write_parts(root: pathlib.Path, num_items: int, seed: int) -> Parts:
+  """Writes all parts but the generator's parameters."""
+  parts = Parts(
+      semantic_ids=root / 'semantic_ids',
+      vocabulary=root / 'vocabulary',
+      generator=root / 'training',
+      items=root / 'items.parquet',
+      item_encoder=root / 'item_embeddings',
+  )
+  tokenizer_folder = parts.semantic_ids / TOKENIZER_FOLDER
+  for folder in (
+      tokenizer_folder,
+      parts.vocabulary,
+      parts.generator,
+      parts.item_encoder,
+  ):
+    folder.mkdir(parents=True)
+  (tokenizer_folder / 'config.json').write_text(json.dumps({'seed': seed}))
+  rng = np.random.default_rng(seed)
+  table = sid_table.make(
+      [f'i{item}' for item in range(num_items)],
+      np.stack([rng.integers(0, n, num_items) for n in _LEVELS], axis=1),
+      codebook_sizes=_LEVELS,
+      tokenizer_hash=tokenizer.tokenizer_hash(tokenizer_folder),
+      disambiguation_size=16,
+  )
+  table.save(parts.table)
+  encoder = _finish('item_embeddings', parts.item_encoder, {})
+  _finish(
+      'semantic_ids', parts.semantic_ids, {'item_embeddings': encoder.outputs}
+  )
+  table_hash = manifest.content_hash(parts.table)
+  VocabularyLayout(_TEXT_PIECES, 0, table.level_sizes, (), table_hash).save(
+      parts.vocabulary
+  )
+  (parts.vocabulary / layout.MODEL_FILE).write_bytes(b'')
+  _finish('vocabulary', parts.vocabulary, {})
+  _finish(
+      'training',
+      parts.generator,
+      {
+          'semantic_ids': manifest.content_hash(parts.semantic_ids),
+          'vocabulary': manifest.content_hash(parts.vocabulary),
+      },
+  )
+  return parts
+
+
+def _finish(
+    stage: str, directory: pathlib.Path, inputs: dict[str, str]
+) -> manifest.Manifest:
+  return manifest.Manifest(stage, inputs, {}).save(directory)

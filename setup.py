@@ -23,6 +23,7 @@ _VERSION = re.search(
     r"__version__ = '([^']+)'",
     (_ROOT / 'plum_jax' / '__init__.py').read_text(encoding='utf-8'),
 ).group(1)
+_SERVE = ['prometheus-client>=0.22', 'starlette>=1.0', 'uvicorn>=0.40']
 
 setuptools.setup(
     name='plum-jax',
@@ -35,7 +36,7 @@ setuptools.setup(
     # The folder gin/ holds configuration and must never be installed: it would
     # land on top of gin-config.
     packages=setuptools.find_packages(include=['plum_jax*', 'tasks*']),
-    package_data={'plum_jax': ['scripts/*.sh']},
+    package_data={'plum_jax': ['scripts/*.sh', 'serving/page.html']},
     install_requires=[
         'clu>=0.0.12',
         'flax>=0.12.8',
@@ -67,7 +68,10 @@ setuptools.setup(
         'beam': ['apache-beam>=2.77.0'],
         # Reads quantized weights, such as the published ones of Gemma 3.
         'gguf': ['gguf>=0.19'],
+        # The HTTP service; a bundle and batches need no extra.
+        'serve': _SERVE,
         'test': [
+            *_SERVE,
             'gguf>=0.19',
             'hypothesis>=6.100',
             'pyink>=26.5',

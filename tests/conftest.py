@@ -14,6 +14,7 @@ os.environ['JAX_PLATFORMS'] = 'cpu'
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
 import pathlib  # noqa: E402
+import shutil  # noqa: E402
 
 import jax  # noqa: E402
 import pytest  # noqa: E402
@@ -42,6 +43,10 @@ def pytest_collection_modifyitems(config, items):
     _leave_out(config, items, 'published_weights', f'{weights} is not there')
   if importlib.util.find_spec('t5x') is None:
     _leave_out(config, items, 't5x', 'T5X is not installed (docs/t5x.md)')
+  if not any(
+      map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))
+  ):
+    _leave_out(config, items, 'browser', 'there is no Chromium')
 
 
 def _leave_out(config, items, marker, reason):

@@ -5,13 +5,21 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 from collections.abc import Sequence
 import logging
 import sys
+import types
+from typing import TYPE_CHECKING
 
 from plum_jax.artifacts.errors import InputError
 from plum_jax.launch import application
 from plum_jax.launch import chatter
+
+if TYPE_CHECKING:
+  import uvicorn
+
+  from plum_jax.serving import service
 
 _PROGRAM = 'plum_jax.launch.serve'
 _DESCRIPTION = """
@@ -67,16 +75,32 @@ def _run(argv: list[str]) -> None:
   _LOGGER.info(
       'serve: bundle %s on http://%s:%d', made.version, flags.host, flags.port
   )
-  uvicorn.run(
-      made.app(),
-      host=flags.host,
-      port=flags.port,
-      log_level='warning',
-      access_log=False,
-      # Requests that are under way at SIGTERM are answered.
-      timeout_graceful_shutdown=int(flags.timeout_s) + 5,
-      limit_concurrency=4 * flags.max_queue,
+  server = uvicorn.Server(
+      uvicorn.Config(
+          made.app(),
+          host=flags.host,
+          port=flags.port,
+          log_level='warning',
+          access_log=False,
+          # Requests that are under way at SIGTERM are answered.
+          timeout_graceful_shutdown=int(flags.timeout_s) + 5,
+          limit_concurrency=4 * flags.max_queue,
+      )
   )
+  asyncio.run(_serve(server, made))
+
+
+async def _serve(server: uvicorn.Server, made: service.Service) -> None:
+  """Runs a server; a signal to end reaches the service, too."""
+  loop = asyncio.get_running_loop()
+  handle_exit = server.handle_exit
+
+  def end(sig: int, frame: types.FrameType | None) -> None:
+    loop.call_soon_threadsafe(made.stop)
+    handle_exit(sig, frame)
+
+  server.handle_exit = end
+  await server.serve()
 
 
 def _batch_sizes(text: str) -> tuple[int, ...]:

@@ -23,6 +23,7 @@ from plum_jax.decoding.constraint_index import ConstraintIndex
 from plum_jax.models import generation
 from plum_jax.models import saved
 from plum_jax.models.saved import GenerativeModel
+from plum_jax.serving import roomy_index
 from plum_jax.serving.bundle import Bundle
 from plum_jax.serving.bundle import SearchSettings
 from plum_jax.serving.prompt_format import Histories
@@ -39,11 +40,14 @@ class EngineConfig:
     max_excluded: items of a user that can be left out, the history's too.
     max_allowed: items of a user's list of allowed ones; 0 compiles no program
       for such lists.
+    room_to_grow: whether programs are compiled for more items than there are,
+      so that they serve later bundles too; see `roomy_index`.
   """
 
   batch_sizes: tuple[int, ...] = (1, 8)
   max_excluded: int = 1024
   max_allowed: int = 1024
+  room_to_grow: bool = False
 
   def __post_init__(self):
     """Checks the values.
@@ -151,6 +155,8 @@ class Engine:
     """
     self.bundle, self.config = bundle, config
     self._index = _build_index(bundle.item_tokens, candidates)
+    if config.room_to_grow:
+      self._index = roomy_index.with_room(self._index)
     if previous is not None and (
         previous.bundle.generator_hash == bundle.generator_hash
         and saved.to_json(previous.bundle.model) == saved.to_json(bundle.model)

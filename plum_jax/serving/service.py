@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 import contextlib
 import dataclasses
 import ipaddress
@@ -76,6 +76,7 @@ class ServiceConfig:
         self.batch_sizes,
         max_excluded=limits.max_history + limits.max_list,
         max_allowed=limits.max_list,
+        room_to_grow=True,
     )
 
 
@@ -101,7 +102,7 @@ class Service:
     )
     self._metrics.serves(self.version, swapped=False)
     self._swapping = asyncio.Lock()
-    self._stopping = False
+    self._stopping = asyncio.Event()
 
   @property
   def version(self) -> str:
@@ -127,6 +128,13 @@ class Service:
         lifespan=self._lifespan,
     )
 
+  def stop(self) -> None:
+    """Says that the end has come: no swap is waited for any longer.
+
+    Requests that are under way are still answered. Call it on the event loop.
+    """
+    self._stopping.set()
+
   def _load(self, previous: Recommender | None) -> Recommender:
     """Reads the bundle and compiles what is new in it."""
     engine = Engine(
@@ -144,7 +152,7 @@ class Service:
     try:
       yield
     finally:
-      self._stopping = True
+      self.stop()
       self._batcher.close()
       await running
 
@@ -215,7 +223,7 @@ class Service:
   async def _health(self, request: Request) -> Response:
     """Answers `GET /healthz`."""
     del request
-    if self._stopping:
+    if self._stopping.is_set():
       raise RequestError(503, 'The service is shutting down.')
     return JSONResponse({'status': 'ok', 'bundle': self.version})
 
@@ -249,7 +257,9 @@ class Service:
     async with self._swapping:
       before = self._batcher.recommender
       try:
-        after = await run_in_threadpool(self._load, before)
+        after = await self._unless_stopping(
+            run_in_threadpool(self._load, before)
+        )
       except InputError as error:
         self._metrics.errors.labels('swap').inc()
         _LOGGER.warning('The bundle is not swapped: %s', error)
@@ -264,6 +274,20 @@ class Service:
               'compiled': after.engine.num_compiled,
           }
       )
+
+  async def _unless_stopping(
+      self, loading: Coroutine[Any, Any, Recommender]
+  ) -> Recommender:
+    """Waits for a bundle, but not beyond the end of the service."""
+    task = asyncio.create_task(loading)
+    stopping = asyncio.create_task(self._stopping.wait())
+    try:
+      await asyncio.wait((task, stopping), return_when=asyncio.FIRST_COMPLETED)
+      if not task.done():
+        raise RequestError(503, 'The service is shutting down.')
+      return task.result()
+    finally:
+      stopping.cancel()
 
 
 def _is_loopback(request: Request) -> bool:

@@ -31,7 +31,6 @@ from plum_jax.serving.prompt_format import PromptFormat
 from plum_jax.vocabulary import layout
 from plum_jax.vocabulary.layout import VocabularyLayout
 
-_LEVELS = (4, 8)
 _TEXT_PIECES = 60
 _MAX_ITEMS = 6
 _SIZES = {
@@ -47,24 +46,29 @@ def write(
     directory: str | os.PathLike[str],
     *,
     num_items: int = 24,
+    codebook_sizes: tuple[int, ...] = (4, 8),
     kind: str = DECODER_ONLY,
     search: SearchSettings | None = None,
     seed: int = 0,
 ) -> None:
   """Writes a bundle whose generator has learned nothing.
 
-  Items are `i0`, `i1` and so on; with another seed the same items have other
-  Semantic IDs, and other recommendations.
+  Items are `i0`, `i1` and so on; they keep their Semantic IDs whatever their
+  number. With another seed the same items have other Semantic IDs, and other
+  recommendations.
 
   Args:
     directory: the folder to appear; an older one is replaced.
-    num_items: number of items, at most 400.
+    num_items: number of items; no more than 16 may get the same codes.
+    codebook_sizes: codes per level, before the disambiguation code.
     kind: `decoder_only` or `encoder_decoder`.
     search: how items are searched for; by default with 10 beams.
     seed: of the Semantic IDs and the parameters.
   """
   with tempfile.TemporaryDirectory() as folder:
-    sources = _write_parts(pathlib.Path(folder), num_items, seed)
+    sources = _write_parts(
+        pathlib.Path(folder), num_items, codebook_sizes, seed
+    )
     table = sid_table.load(sources.table)
     model = _model(
         kind, VocabularyLayout.load(sources.vocabulary).padded_vocab_size
@@ -105,7 +109,12 @@ def _model(kind: str, vocab_size: int) -> GenerativeModel:
   )
 
 
-def _write_parts(root: pathlib.Path, num_items: int, seed: int) -> Parts:
+def _write_parts(
+    root: pathlib.Path,
+    num_items: int,
+    codebook_sizes: tuple[int, ...],
+    seed: int,
+) -> Parts:
   """Writes all parts but the generator's parameters."""
   parts = Parts(
       semantic_ids=root / 'semantic_ids',
@@ -123,11 +132,12 @@ def _write_parts(root: pathlib.Path, num_items: int, seed: int) -> Parts:
   ):
     folder.mkdir(parents=True)
   (tokenizer_folder / 'config.json').write_text(json.dumps({'seed': seed}))
-  rng = np.random.default_rng(seed)
+  # Item by item, so that those that are there keep theirs as others come.
+  rng, sizes = np.random.default_rng(seed), np.array([codebook_sizes])
   table = sid_table.make(
       [f'i{item}' for item in range(num_items)],
-      np.stack([rng.integers(0, n, num_items) for n in _LEVELS], axis=1),
-      codebook_sizes=_LEVELS,
+      (rng.random((num_items, len(codebook_sizes))) * sizes).astype(np.int32),
+      codebook_sizes=codebook_sizes,
       tokenizer_hash=tokenizer.tokenizer_hash(tokenizer_folder),
       disambiguation_size=16,
   )

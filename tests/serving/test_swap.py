@@ -101,6 +101,18 @@ def test_same_bundle_is_swapped_without_compiling(live):
   }
 
 
+def test_new_items_are_live_without_compiling(live):
+  path, _, port = live
+  status, answer = recommend(port, history=['i1'], allow=['i26'])
+  assert (status, answer['unknown_item_ids']) == (200, ['i26'])
+  # The same model and Semantic IDs of the same sizes, more items.
+  tiny_bundle.write(path, num_items=27)
+  status, answer = swap(port)
+  assert (status, answer['compiled']) == (200, 0)
+  _, answer = recommend(port, history=['i1'], allow=['i26'])
+  assert [item['item_id'] for item in answer['items']] == ['i26']
+
+
 def test_bundle_that_is_not_whole_leaves_the_old_one(live):
   path, service, port = live
   before = recommend(port, history=['i1'])

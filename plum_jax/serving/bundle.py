@@ -46,6 +46,7 @@ from plum_jax.serving.prompt_format import PromptFormat
 
 _ITEMS = 'items.parquet'
 _MODEL, _PARAMETERS = 'model.json', 'parameters.safetensors'
+_TRIES = 5
 _STRATEGIES = {
     'BeamSearch': strategies.BeamSearch,
     'DiverseBeamSearch': strategies.DiverseBeamSearch,
@@ -194,7 +195,8 @@ def write(
 def load(path: str | os.PathLike[str]) -> Bundle:
   """Reads a bundle, if it is whole and its parts belong together.
 
-  Needs neither TensorFlow nor anything that trains.
+  Needs neither TensorFlow nor anything that trains. If the folder is replaced
+  while it is read, it is read again: what comes back is one bundle.
 
   Args:
     path: the folder.
@@ -207,6 +209,32 @@ def load(path: str | os.PathLike[str]) -> Bundle:
       or parts do not belong together, which are named.
   """
   directory = pathlib.Path(path)
+  for _ in range(_TRIES):
+    before = _identity(directory)
+    try:
+      found = _load(directory)
+    except (InputError, OSError):
+      if _identity(directory) == before:
+        raise
+    else:
+      if _identity(directory) == before:
+        return found
+  raise bundle_manifest.refuse(
+      'The bundle is replaced faster than it can be read.', directory
+  )
+
+
+def _identity(directory: pathlib.Path) -> tuple[int, int] | None:
+  """Tells a folder from another that has taken its name."""
+  try:
+    found = directory.stat()
+  except FileNotFoundError:
+    return None
+  return found.st_dev, found.st_ino
+
+
+def _load(directory: pathlib.Path) -> Bundle:
+  """Reads a bundle once."""
   values = bundle_manifest.verify(directory)
   parts = _parts(directory)
   items = _read_items(parts.items)

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import HealthCheck
 from hypothesis import settings
 from hypothesis import strategies as st
+import numpy as np
 import pytest
 
 from plum_jax.artifacts import manifest
@@ -227,6 +228,40 @@ def test_parameters_of_another_network_are_refused(copy, tmp_path):
   shutil.copyfile(tmp_path / 'other' / name, copy / name)
   _rehash(copy)
   with pytest.raises(InputError, match='holds other parameters'):
+    bundle.load(copy)
+
+
+def test_bundle_that_is_replaced_while_it_is_read_is_read_again(
+    copy, tmp_path, monkeypatch
+):
+  real, seeds = bundle_manifest.verify, iter((1, 2))
+
+  def replace(directory):
+    values = real(directory)
+    seed = next(seeds, None)
+    if seed is not None:
+      tiny_bundle.write(copy, seed=seed)
+    return values
+
+  monkeypatch.setattr(bundle_manifest, 'verify', replace)
+  found = bundle.load(copy)
+  monkeypatch.setattr(bundle_manifest, 'verify', real)
+  tiny_bundle.write(tmp_path / 'second', seed=2)
+  expected = bundle.load(tmp_path / 'second')
+  assert found.version == expected.version
+  assert found.generator_hash == expected.generator_hash
+  np.testing.assert_array_equal(found.item_tokens, expected.item_tokens)
+
+
+def test_bundle_that_never_stands_still_is_refused(copy, monkeypatch):
+  real = bundle_manifest.verify
+
+  def replace(directory):
+    tiny_bundle.write(copy)
+    return real(directory)
+
+  monkeypatch.setattr(bundle_manifest, 'verify', replace)
+  with pytest.raises(InputError, match='faster than it can be read'):
     bundle.load(copy)
 
 

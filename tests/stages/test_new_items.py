@@ -22,8 +22,10 @@ from plum_jax.semantic_ids import sid_table
 from plum_jax.semantic_ids.build import SemanticIdsConfig
 from plum_jax.semantic_ids.rqvae import RqvaeConfig
 from plum_jax.semantic_ids.train_step import TrainConfig as SidTrainConfig
+from plum_jax.serving import bundle as bundles
 from plum_jax.sharding.mesh import make_mesh
 from plum_jax.stages import assign_semantic_ids
+from plum_jax.stages import bundle
 from plum_jax.stages import catalog
 from plum_jax.stages import evaluate
 from plum_jax.stages import item_embeddings
@@ -124,6 +126,16 @@ class _Run:
     )
     return json.loads((self.path / 'evaluation' / 'metrics.json').read_text())
 
+  def bundle(self):
+    bundle.run(
+        str(self.path),
+        self.feed.task,
+        self.feed.task_feature_lengths,
+        beam_size=10,
+        exclude_history=True,
+    )
+    return bundles.load(self.path / 'bundle')
+
   def table(self):
     return sid_table.load(self.path / 'semantic_ids' / 'sid_table.parquet')
 
@@ -180,8 +192,12 @@ def test_generator_recommends_items_that_came_after_its_training(run):
   assert first.level_sizes == (4, 16)
   generator, tokens = run.hash('training'), run.hash('vocabulary')
 
+  before = run.bundle()
+
   run.grow()
   run.items()
+  with pytest.raises(InputError, match='of other items'):
+    run.bundle()
   with pytest.raises(InputError, match='made with another catalog'):
     run.evaluate()
   run.assign()
@@ -193,6 +209,12 @@ def test_generator_recommends_items_that_came_after_its_training(run):
       grown.tokenizer_codes[:3],
       first.tokenizer_codes[first.item_rows(['i0', 'i1', 'i2'])],
   )
+  # A bundle needs no tasks: new items are live as soon as they have SIDs.
+  after = run.bundle()
+  assert after.version != before.version
+  assert after.generator_hash == before.generator_hash
+  assert after.table.num_items == _NUM_ITEMS + _NUM_NEW
+  assert after.titles[0].as_py() == 'New film 0'
   with pytest.raises(InputError, match='made with another') as caught:
     run.evaluate()
   assert str(run.path / 'tasks') in str(caught.value)

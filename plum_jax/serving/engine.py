@@ -18,12 +18,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from plum_jax.decoding.beam_search import BeamSearchResult
-from plum_jax.decoding.constraint_index import build_constraint_index
 from plum_jax.decoding.constraint_index import ConstraintIndex
+from plum_jax.decoding.index_building import build_constraint_index
 from plum_jax.models import generation
 from plum_jax.models import saved
 from plum_jax.models.saved import GenerativeModel
-from plum_jax.serving import roomy_index
 from plum_jax.serving.bundle import Bundle
 from plum_jax.serving.bundle import SearchSettings
 from plum_jax.serving.prompt_format import Histories
@@ -41,7 +40,7 @@ class EngineConfig:
     max_allowed: items of a user's list of allowed ones; 0 compiles no program
       for such lists.
     room_to_grow: whether programs are compiled for more items than there are,
-      so that they serve later bundles too; see `roomy_index`.
+      so that they serve later bundles too; see `build_constraint_index`.
   """
 
   batch_sizes: tuple[int, ...] = (1, 8)
@@ -154,9 +153,9 @@ class Engine:
         once; None for all.
     """
     self.bundle, self.config = bundle, config
-    self._index = _build_index(bundle.item_tokens, candidates)
-    if config.room_to_grow:
-      self._index = roomy_index.with_room(self._index)
+    self._index = _build_index(
+        bundle.item_tokens, candidates, config.room_to_grow
+    )
     if previous is not None and (
         previous.bundle.generator_hash == bundle.generator_hash
         and saved.to_json(previous.bundle.model) == saved.to_json(bundle.model)
@@ -303,19 +302,16 @@ class Engine:
 
 
 def _build_index(
-    item_tokens: np.ndarray, candidates: np.ndarray | None
+    item_tokens: np.ndarray, candidates: np.ndarray | None, with_room: bool
 ) -> ConstraintIndex:
   """Builds the index of some items, with their numbers in the catalog."""
   if candidates is None:
-    return build_constraint_index(item_tokens)
-  index = build_constraint_index(item_tokens[candidates])
-  # Others have the rank of padding, beyond all that are there.
-  ranks = np.full(len(item_tokens), index.num_items, np.int32)
-  ranks[candidates] = np.asarray(index.item_ranks)
-  return dataclasses.replace(
-      index,
-      item_ids=jnp.asarray(candidates, jnp.int32)[index.item_ids],
-      item_ranks=jnp.asarray(ranks),
+    return build_constraint_index(item_tokens, with_room=with_room)
+  return build_constraint_index(
+      item_tokens[candidates],
+      item_ids=candidates,
+      num_item_ids=len(item_tokens),
+      with_room=with_room,
   )
 
 

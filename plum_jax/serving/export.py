@@ -31,16 +31,15 @@ from plum_jax.artifacts import atomic
 from plum_jax.artifacts import manifest
 from plum_jax.artifacts import trees
 from plum_jax.artifacts.errors import InputError
-from plum_jax.decoding.constraint_index import build_constraint_index
 from plum_jax.decoding.constraint_index import ConstraintIndex
-from plum_jax.decoding.constraint_index import TrieLevel
+from plum_jax.decoding.index_building import build_constraint_index
 from plum_jax.serving import engine
 from plum_jax.serving.bundle import Bundle
 
 PROGRAM, INDEX = 'program.bin', 'index.safetensors'
 MANIFEST = 'export.json'
 _FORMAT = 1
-_LEVEL_FIELDS = ('token_ids', 'first_ranks', 'first_children')
+_TABLE = 'table'
 Arrays = dict[str, np.ndarray]
 
 
@@ -62,31 +61,7 @@ class Exported:
 
 def index_arrays(index: ConstraintIndex) -> Arrays:
   """Returns a constraint index as arrays by names."""
-  arrays = {
-      'item_ids': np.asarray(index.item_ids),
-      'item_ranks': np.asarray(index.item_ranks),
-  }
-  for depth, level in enumerate(index.levels):
-    for field in _LEVEL_FIELDS:
-      arrays[f'level_{depth}/{field}'] = np.asarray(getattr(level, field))
-  return arrays
-
-
-def _index_of(
-    arrays: dict[str, jax.Array], max_children: Sequence[int]
-) -> ConstraintIndex:
-  """Puts a constraint index together again."""
-  return ConstraintIndex(
-      levels=tuple(
-          TrieLevel(
-              *(arrays[f'level_{depth}/{field}'] for field in _LEVEL_FIELDS),
-              max_children=most,
-          )
-          for depth, most in enumerate(max_children)
-      ),
-      item_ids=arrays['item_ids'],
-      item_ranks=arrays['item_ranks'],
-  )
+  return {_TABLE: np.asarray(index.table)}
 
 
 def write(
@@ -101,7 +76,7 @@ def write(
 
   The program is a function of
   * the generator's parameters by their names, such as `decoder/…/kernel`;
-  * the arrays of the constraint index by their names;
+  * the array of the constraint index by its name, of the same shape;
   * the prompts; see `PromptFormat.features`;
   * `history` int32 [batch, max_excluded], item numbers that are left out,
     padded with -1;
@@ -122,14 +97,13 @@ def write(
   _check(batch_size, max_excluded, platforms)
   index = build_constraint_index(bundle.item_tokens)
   arrays = index_arrays(index)
-  max_children = [level.max_children for level in index.levels]
 
-  def run(params, index, features, history):
+  def run(params, arrays, features, history):
     result = engine.search(
         bundle.model,
         bundle.search,
         trees.nest(params),
-        _index_of(index, max_children),
+        dataclasses.replace(index, table=arrays[_TABLE]),
         features,
         excluded=history,
     )

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from plum_jax.decoding.beam_search import beam_search
-from plum_jax.decoding.constraint_index import build_constraint_index
-from plum_jax.serving import roomy_index
+from plum_jax.decoding.index_building import build_constraint_index
 
 _CODES, _USERS = 6, 3
 
@@ -53,22 +52,9 @@ def test_room_changes_no_result(num_items, beam_size, kind):
   items[1:] = rng.integers(0, num_items, (_USERS - 1, 9))
   index = build_constraint_index(_sids(num_items))
   expected = _search(log_probs, index, items, beam_size, kind)
-  found = _search(
-      log_probs, roomy_index.with_room(index), items, beam_size, kind
-  )
+  roomy = build_constraint_index(_sids(num_items), with_room=True)
+  found = _search(log_probs, roomy, items, beam_size, kind)
   for one, other in zip(
       jax.tree.leaves(expected), jax.tree.leaves(found), strict=True
   ):
     np.testing.assert_array_equal(one, other)
-
-
-def test_indexes_of_a_growing_catalog_have_the_same_shapes():
-  shapes = [
-      jax.tree.map(
-          lambda x: x.shape,
-          roomy_index.with_room(build_constraint_index(_sids(num_items))),
-      )
-      for num_items in (100, 101, 110, 120)
-  ]
-  assert shapes[0].levels[2].max_children == 1
-  assert all(jax.tree.leaves(x) == jax.tree.leaves(shapes[0]) for x in shapes)

@@ -17,7 +17,10 @@ from plum_jax.decoding.strategies import BEAM_SEARCH
 from plum_jax.decoding.strategies import Strategy
 from plum_jax.models import generation
 from plum_jax.models import losses
+from plum_jax.models import routing_loss
 from plum_jax.networks.config import DecoderOnlyConfig
+from plum_jax.networks.config import ExpertsConfig
+from plum_jax.networks.config import TransformerConfig
 from plum_jax.networks.decoder_only import DecoderOnly
 
 Batch = Mapping[str, Any]
@@ -48,6 +51,13 @@ class DecoderOnlyModel:
     """The Flax module."""
     return DecoderOnly(self.config)
 
+  @property
+  def experts(self) -> ExpertsConfig | None:
+    """The mixture of experts of the network, if it has one."""
+    if isinstance(self.config, TransformerConfig):
+      return self.config.experts
+    return None
+
   def init(self, rng: jax.Array, batch: Batch) -> Mapping[str, Any]:
     """Initialises `params` and `params_axes`; see `training.protocols`."""
     shape = batch['decoder_input_tokens'].shape
@@ -68,12 +78,14 @@ class DecoderOnlyModel:
       rng: key for dropout; None turns it off.
 
     Returns:
-      See `training.protocols.Model.loss_fn`.
+      See `training.protocols.Model.loss_fn`. With experts, the loss includes
+      their auxiliary losses, and further sums tell them; see
+      `routing_loss.routing_sums`.
     """
     causal_attention = None
     if self.inputs_bidirectional_attention:
       causal_attention = batch['decoder_causal_attention']
-    logits = self.network.apply(
+    output = self.network.apply(
         {'params': params},
         batch['decoder_input_tokens'],
         batch['decoder_target_tokens'],
@@ -82,14 +94,28 @@ class DecoderOnlyModel:
         decoder_causal_attention=causal_attention,
         enable_dropout=rng is not None,
         rngs=None if rng is None else {'dropout': rng},
+        mutable=['intermediates'] if self.experts else False,
     )
-    return losses.weighted_sums(
+    logits, sown = output if self.experts else (output, {})
+    targets, weights = batch['decoder_target_tokens'], self._weights(batch)
+    loss_sum, sums = losses.weighted_sums(
         cast(jax.Array, logits),
-        batch['decoder_target_tokens'],
-        self._weights(batch),
+        targets,
+        weights,
         label_smoothing=self.label_smoothing,
         z_loss=self.z_loss,
     )
+    if not self.experts:
+      return loss_sum, sums
+    if weights is None:
+      weights = targets > 0
+    routing, further = routing_loss.routing_sums(
+        routing_loss.of_layers(sown['intermediates']),
+        weights.astype(jnp.float32).sum(axis=1),
+        self.experts,
+    )
+    loss_sum += routing
+    return loss_sum, sums | further | {'loss': (loss_sum, sums['loss'][1])}
 
   def _weights(self, batch: Batch) -> jax.Array | None:
     """Returns the weight of each target's loss; None is the default."""

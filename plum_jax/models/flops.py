@@ -9,12 +9,18 @@ values). The backward pass costs twice the forward one, so that training takes
 position counts, padding and masked pairs too, as the hardware computes them.
 The window of Gemma's local layers is a mask, so that it saves nothing here.
 Look-ups, norms, dropout and the optimizer are left out.
+
+Of a mixture of experts a token costs its router and the experts that it goes
+through: activated parameters. Experts compute empty places, too, as many as
+their capacity leaves; `computed` counts these as well.
 """
 
 from __future__ import annotations
 
+from plum_jax.networks.config import ExpertsConfig
 from plum_jax.networks.config import NetworkConfig
 from plum_jax.networks.config import T5Config
+from plum_jax.networks.config import TransformerConfig
 
 TRAINING = 3  # Forward once, backward twice.
 
@@ -26,6 +32,7 @@ def forward(
     encoder_length: int,
     decoder_length: int,
     logits_length: int | None = None,
+    computed: str = '',
 ) -> int:
   """Returns the FLOPs of one forward pass.
 
@@ -36,6 +43,8 @@ def forward(
     decoder_length: positions of the decoder.
     logits_length: positions whose logits are computed; all of the decoder's if
       None.
+    computed: `train` or `eval`: with the experts' empty places, as many as the
+      capacity of training or evaluation leaves; empty for activated FLOPs.
 
   Returns:
     FLOPs of all rows.
@@ -57,6 +66,12 @@ def forward(
 
   layer = 2 * weights * decoder_length
   layer += attention(decoder_length, decoder_length)
+  experts = experts_of(config)
+  if experts and computed:
+    capacity = experts.capacity(decoder_length, training=computed == 'train')
+    places = experts.num_experts * capacity
+    empty = places - experts.num_selected * decoder_length
+    layer += 2 * mlp_weights(config) * empty
   encoder = 0
   if isinstance(config, T5Config):
     # Keys and values are made of every position of the encoder.
@@ -107,9 +122,22 @@ def search(
   )
 
 
+def experts_of(config: NetworkConfig) -> ExpertsConfig | None:
+  """Returns the mixture of experts of a network; None if it is dense."""
+  return config.experts if isinstance(config, TransformerConfig) else None
+
+
+def mlp_weights(config: NetworkConfig) -> int:
+  """Numbers in the matrices of an MLP, or of one expert."""
+  return config.emb_dim * config.mlp_dim * (len(config.mlp_activations) + 1)
+
+
 def _layer_weights(config: NetworkConfig) -> int:
-  """Numbers in the matrices of a layer, cross-attention left out."""
+  """Numbers that a vector meets in a layer, cross-attention left out."""
   heads = 2 * config.num_heads + 2 * config.key_value_heads
   attention = config.emb_dim * config.head_dim * heads
-  matrices = len(config.mlp_activations) + 1
-  return attention + config.emb_dim * config.mlp_dim * matrices
+  experts = experts_of(config)
+  if experts is None:
+    return attention + mlp_weights(config)
+  router = config.emb_dim * experts.num_experts
+  return attention + router + experts.num_selected * mlp_weights(config)

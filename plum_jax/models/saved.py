@@ -11,6 +11,7 @@ from typing import Any
 from plum_jax.artifacts.errors import InputError
 from plum_jax.models.decoder_only import DecoderOnlyModel
 from plum_jax.models.encoder_decoder import EncoderDecoderModel
+from plum_jax.networks.config import ExpertsConfig
 from plum_jax.networks.config import GemmaConfig
 from plum_jax.networks.config import T5Config
 from plum_jax.networks.config import TransformerConfig
@@ -47,6 +48,9 @@ def to_json(model: GenerativeModel) -> dict[str, Any]:
   values = dataclasses.asdict(model)
   activations = values['config']['mlp_activations']
   values['config']['mlp_activations'] = list(activations)
+  # A dense network is described as before there were experts.
+  if values['config'].get('experts', '') is None:
+    del values['config']['experts']
   if isinstance(model.config, GemmaConfig):
     values['network'] = _GEMMA
   return {'kind': kind(model), **values}
@@ -67,8 +71,10 @@ def from_json(values: Mapping[str, Any]) -> GenerativeModel:
     config_class = _CONFIGS[name, values.pop('network', _T5)]
     config = dict(values.pop('config'))
     config['mlp_activations'] = tuple(config['mlp_activations'])
+    if 'experts' in config:
+      config['experts'] = ExpertsConfig(**config['experts'])
     return model_class(config=config_class(**config), **values)
-  except (KeyError, TypeError) as error:
+  except (KeyError, TypeError, ValueError) as error:
     raise InputError(
         f'The description of the model cannot be read: {error!r}.',
         where='model',

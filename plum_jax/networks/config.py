@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 REMAT_POLICIES = ('none', 'minimal', 'full')
 
@@ -76,14 +77,85 @@ class T5Config(RelativeConfig):
 
 
 @dataclasses.dataclass(frozen=True)
+class ExpertsConfig:
+  """A mixture of experts in the place of each MLP.
+
+  As in Switch (arXiv 2101.03961) and GShard (arXiv 2006.16668). An expert is an
+  MLP of `mlp_dim`; a token goes through some of them, chosen by a router. PLUM
+  (arXiv 2510.07784) says of its network only that it is one; all numbers here
+  are our choice.
+
+  Attributes:
+    num_experts: experts of a layer.
+    num_selected: experts that each token goes through, the most probable ones.
+    train_capacity_factor: an expert takes, of each row, so many times the
+      tokens that it would get if all got the same (Switch, section 2.2);
+      further ones skip it. 0 lets it take all: nothing is ever dropped, and a
+      layer computes num_experts / num_selected times as much as its tokens ask
+      for.
+    eval_capacity_factor: the same where dropout is off: evaluation, prompts and
+      decoding. A single token a row, as in decoding, is never dropped.
+    balance_loss: factor of the load-balancing loss of each layer.
+    router_z_loss: factor of the mean of squares of the router's normalisers
+      (arXiv 2202.08906, section 2.1), of each layer.
+
+  Raises:
+    ValueError: a number has no meaning.
+  """
+
+  num_experts: int = 8
+  num_selected: int = 2
+  train_capacity_factor: float = 1.25
+  eval_capacity_factor: float = 2.0
+  balance_loss: float = 0.01
+  router_z_loss: float = 0.0
+
+  def __post_init__(self):
+    if not 1 <= self.num_selected <= self.num_experts:
+      raise ValueError(
+          f'num_selected={self.num_selected} of num_experts='
+          f'{self.num_experts}: expected from 1 to all of them.'
+      )
+    for name in (
+        'train_capacity_factor',
+        'eval_capacity_factor',
+        'balance_loss',
+        'router_z_loss',
+    ):
+      if getattr(self, name) < 0:
+        raise ValueError(f'{name}={getattr(self, name)}: expected at least 0.')
+
+  def capacity(self, length: int, *, training: bool) -> int:
+    """Returns how many tokens of a row an expert takes.
+
+    Args:
+      length: positions of a row.
+      training: which of the two factors holds.
+
+    >>> config = ExpertsConfig(num_experts=4, num_selected=2)
+    >>> config.capacity(10, training=True), config.capacity(1, training=True)
+    (7, 1)
+    """
+    factor = (
+        self.train_capacity_factor if training else self.eval_capacity_factor
+    )
+    if not factor:
+      return length
+    share = length * self.num_selected / self.num_experts
+    return min(length, math.ceil(share * factor))
+
+
+@dataclasses.dataclass(frozen=True)
 class TransformerConfig(RelativeConfig):
   """A decoder-only network of T5's layers.
 
   Attributes:
     num_layers: layers.
+    experts: a mixture of experts in the place of each MLP; None is dense.
   """
 
   num_layers: int = 6
+  experts: ExpertsConfig | None = None
 
   @property
   def num_decoder_layers(self) -> int:

@@ -12,10 +12,12 @@ from plum_jax.networks import cache_position
 from plum_jax.networks import remat
 from plum_jax.networks.attention import MultiHeadAttention
 from plum_jax.networks.config import RelativeNetworkConfig
+from plum_jax.networks.config import TransformerConfig
 from plum_jax.networks.layers import Dense
 from plum_jax.networks.layers import Embed
 from plum_jax.networks.layers import LayerNorm
 from plum_jax.networks.layers import MlpBlock
+from plum_jax.networks.mixture_of_experts import MixtureOfExperts
 from plum_jax.networks.relative_position import RelativePositionBias
 
 
@@ -48,6 +50,7 @@ class DecoderLayer(nn.Module):
       cache_index: jax.Array | None = None,
       prefix_bias: jax.Array | None = None,
       prefix_mask: jax.Array | None = None,
+      token_mask: jax.Array | None = None,
   ) -> jax.Array:
     """Maps [rows, length, embed] to the same shape, or to length 1.
 
@@ -63,6 +66,8 @@ class DecoderLayer(nn.Module):
       cache_index: see `MultiHeadAttention`.
       prefix_bias: see `MultiHeadAttention`.
       prefix_mask: see `MultiHeadAttention`.
+      token_mask: bool [rows, length], true where a token is not padding; only
+        experts look at it. None if none is.
 
     Returns:
       [rows, length, embed], or [rows, 1, embed] with `last_only`.
@@ -91,6 +96,7 @@ class DecoderLayer(nn.Module):
       bias = bias[:, :, -1:]
       mask = None if mask is None else mask[:, :, -1:]
       encoder_mask = None if encoder_mask is None else encoder_mask[:, :, -1:]
+      token_mask = None if token_mask is None else token_mask[:, -1:]
     x = attention('self_attention')(
         queries,
         x,
@@ -116,13 +122,18 @@ class DecoderLayer(nn.Module):
       )
       x = dropout(y) + x
     y = LayerNorm(dtype=cfg.dtype, name='pre_mlp_layer_norm')(x)
-    y = MlpBlock(
+    sizes = (
         cfg.mlp_dim,
         cfg.mlp_activations,
         cfg.dropout_rate,
         cfg.dtype,
-        name='mlp',
-    )(y, self.deterministic)
+    )
+    if isinstance(cfg, TransformerConfig) and cfg.experts:
+      y = MixtureOfExperts(cfg.experts, *sizes, name='experts')(
+          y, self.deterministic, token_mask
+      )
+    else:
+      y = MlpBlock(*sizes, name='mlp')(y, self.deterministic)
     return dropout(y) + x
 
 
@@ -151,6 +162,7 @@ class Decoder(nn.Module):
       prefill_lengths: jax.Array | None = None,
       prefix_mask: jax.Array | None = None,
       last_only: bool = False,
+      token_mask: jax.Array | None = None,
   ) -> jax.Array:
     """Computes the logits of the next token at each position.
 
@@ -172,6 +184,7 @@ class Decoder(nn.Module):
       prefix_mask: bool [users, prefix_length], true for real tokens. The prefix
         is aligned to the right: the next token's position is prefix_length.
       last_only: whether to compute the logits of the last position alone.
+      token_mask: see `DecoderLayer`.
 
     Returns:
       float32 [rows, length or 1, vocab].
@@ -239,6 +252,7 @@ class Decoder(nn.Module):
           index,
           prefix_bias,
           prefix_mask,
+          token_mask,
       )
     y = dropout(LayerNorm(dtype=cfg.dtype, name='decoder_norm')(y))
     return self._logits(y, embedding)

@@ -51,7 +51,7 @@ class DecoderOnly(nn.Module):
     Args:
       decoder_input_tokens: int32 [rows, length], targets shifted to the right.
       decoder_target_tokens: int32 [rows, length]; 0 is padding. Only used for
-        the mask, and unused with `decode`.
+        masks, and unused with `decode`.
       decoder_segment_ids: int32 [rows, length], for packed examples.
       decoder_positions: int32 [rows, length], for packed examples; T5's
         relative positions do not need it.
@@ -80,6 +80,8 @@ class DecoderOnly(nn.Module):
     further = {}
     if isinstance(self.config, GemmaConfig):
       further['positions'] = decoder_positions
+    elif not decode:
+      further['token_mask'] = decoder_target_tokens > 0
     return self.decoder(
         decoder_input_tokens,
         mask,

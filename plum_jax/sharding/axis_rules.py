@@ -39,9 +39,14 @@ _WHOLE = (
     'table_width',
     'stack',
     'layers',
+    'router',
+    'expert_mlp',
 )
 # Wide dimensions that tensor parallelism cuts. `joined_kv` is heads times kv.
-_WIDE = ('vocab', 'item', 'mlp', 'hidden', 'heads', 'joined_kv')
+# Of a mixture of experts it gives each device some whole experts: `expert_mlp`,
+# their hidden layer, is not cut besides. A device has all tokens of its part of
+# the batch, and adds up what its experts make of them.
+_WIDE = ('vocab', 'item', 'mlp', 'hidden', 'heads', 'joined_kv', 'expert')
 
 
 def _rules(embed: MeshAxes, wide: MeshAxes) -> AxisRules:

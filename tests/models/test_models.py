@@ -15,6 +15,7 @@ from plum_jax.models import losses
 from plum_jax.models import saved
 from plum_jax.models.decoder_only import DecoderOnlyModel
 from plum_jax.models.encoder_decoder import EncoderDecoderModel
+from plum_jax.networks.config import ExpertsConfig
 from plum_jax.networks.config import GemmaConfig
 from plum_jax.networks.config import T5Config
 from plum_jax.networks.config import TransformerConfig
@@ -90,12 +91,18 @@ _NETWORKS = {
     'gemma': GemmaConfig(
         num_layers=2, global_every=2, sliding_window=3, **_SIZES
     ),
+    # Nothing is dropped: then a token's experts do not depend on its row.
+    'experts': TransformerConfig(
+        num_layers=2,
+        experts=ExpertsConfig(num_experts=3, eval_capacity_factor=0.0),
+        **_SIZES,
+    ),
 }
 
 
 @pytest.mark.parametrize(
     ('network', 'bidirectional'),
-    [('t5', False), ('t5', True), ('gemma', False)],
+    [('t5', False), ('t5', True), ('gemma', False), ('experts', False)],
 )
 def test_decoder_only_recommends_the_items_of_highest_likelihood(
     network, bidirectional

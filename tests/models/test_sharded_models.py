@@ -8,6 +8,7 @@ import pytest
 
 from plum_jax.models.decoder_only import DecoderOnlyModel
 from plum_jax.models.encoder_decoder import EncoderDecoderModel
+from plum_jax.networks.config import ExpertsConfig
 from plum_jax.networks.config import GemmaConfig
 from plum_jax.networks.config import T5Config
 from plum_jax.networks.config import TransformerConfig
@@ -26,6 +27,13 @@ _SIZES = {
 }
 _MODELS = {
     'decoder_only': DecoderOnlyModel(TransformerConfig(num_layers=1, **_SIZES)),
+    'experts': DecoderOnlyModel(
+        TransformerConfig(
+            num_layers=1,
+            experts=ExpertsConfig(num_experts=4, train_capacity_factor=0.75),
+            **_SIZES,
+        )
+    ),
     # A window shorter than the examples; heads of keys that no axis divides.
     'gemma': DecoderOnlyModel(
         GemmaConfig(
@@ -64,6 +72,23 @@ def _losses(model, mesh):
     losses.append(float(model.loss_fn(params, jax.device_get(batch), None)[0]))
     state, _ = program.step(state, batch)
   return losses
+
+
+@pytest.mark.parametrize('preset', sorted(axis_rules.PRESETS))
+def test_every_preset_places_experts(preset):
+  model = _MODELS['experts']
+  shape = {'decoder_input_tokens': jax.ShapeDtypeStruct((8, 6), 'int32')}
+  variables = jax.eval_shape(lambda: model.init(jax.random.key(0), shape))
+  shardings = axis_rules.param_shardings(
+      variables['params_axes'],
+      variables['params'],
+      make_mesh(data=2, fsdp=2, tensor=2),
+      axis_rules.preset(preset),
+  )
+  spec = shardings['decoder']['layers_0']['experts']['wi'].spec
+  experts = 'tensor' if 'tensor' in preset else None
+  embed = 'fsdp' if 'fsdp' in preset else None
+  assert tuple(spec) == (experts, embed, None)
 
 
 @pytest.mark.parametrize('name', list(_MODELS))

@@ -50,6 +50,7 @@ setuptools.setup(
         'protobuf<7',
         'pyarrow>=25.0',
         'safetensors>=0.8',
+        'scipy>=1.14',
         # 0.2.3 is generated for protobuf 7; SeqIO imports that file.
         'sentencepiece>=0.2.1,<0.2.3',
         'seqio>=0.0.20',

@@ -81,6 +81,16 @@ class RunDirectory:
     return self._folder('evaluation')
 
   @property
+  def evaluation_loss(self) -> pathlib.Path:
+    """The generator's loss on held-out targets."""
+    return self._folder('evaluation_loss')
+
+  @property
+  def scaling_study(self) -> pathlib.Path:
+    """Fits over the runs of a scaling study, and their report."""
+    return self._folder('scaling_study')
+
+  @property
   def generated_world(self) -> pathlib.Path:
     """Items, clicks, impressions and content of a generated world."""
     return self._folder('generated_world')

@@ -60,6 +60,7 @@ _CORE = [
     'ranking',
     'baselines',
     'evaluation',
+    'scaling',
 ]
 _TENSORFLOW = [
     'tensorflow',

@@ -1,0 +1,1 @@
+"""The scaling study: a family of sizes, FLOPs, fits, and a prediction."""

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 import logging
 import sys
 import time
@@ -57,18 +57,8 @@ def _run(study: Study, configs: Sequence[Sequence[loading.Config]]) -> None:
   from plum_jax.reports import study_page
   from plum_jax.reports import study_results
 
-  timer = _Timer(study)
   runs = []
-  for run, run_configs in zip(study.runs, configs, strict=True):
-    timer.announce(run)
-    others = [other.directory for other in study.runs if other is not run]
-    with (
-        application.claim(run.directory),
-        reuse.from_runs([*others, *study.reused]),
-    ):
-      for stage, config in zip(study.stages, run_configs, strict=True):
-        application.call(stage, config, run.directory)
-    timer.finished(run)
+  for run in finish_runs(study, configs):
     figures = study_results.read_figures(run.directory, study.folders)
     if not runs:
       _check_metrics(study, figures)
@@ -80,6 +70,32 @@ def _run(study: Study, configs: Sequence[Sequence[loading.Config]]) -> None:
   study_results.save(results, study.directory)
   report = study_page.build(results, study.directory)
   print(f'\n{study_page.text_table(results)}\nReport: {report}')
+
+
+def finish_runs(
+    study: Study, configs: Sequence[Sequence[loading.Config]]
+) -> Iterator[PlannedRun]:
+  """Runs what is not finished; what runs share is made once.
+
+  Args:
+    study: the study, whose folder is claimed.
+    configs: of each run, the configurations of its stages.
+
+  Yields:
+    Each run once it is finished.
+  """
+  timer = _Timer(study)
+  for run, run_configs in zip(study.runs, configs, strict=True):
+    timer.announce(run)
+    others = [other.directory for other in study.runs if other is not run]
+    with (
+        application.claim(run.directory),
+        reuse.from_runs([*others, *study.reused]),
+    ):
+      for stage, config in zip(study.stages, run_configs, strict=True):
+        application.call(stage, config, run.directory)
+    timer.finished(run)
+    yield run
 
 
 class _Timer:

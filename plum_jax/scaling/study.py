@@ -234,9 +234,7 @@ def _optima(
     )
     if parabola is None:
       run = best[number]
-      optima.append(
-          Optimum(budget, run.parameters, run.metrics[metric], None)
-      )
+      optima.append(Optimum(budget, run.parameters, run.metrics[metric], None))
       columns.append([0.0] * config.num_draws)
       continue
     drawn = power_law.residual_draws(
@@ -303,12 +301,13 @@ class Prediction:
   parameters: int
   metrics: Mapping[str, PredictedMetric]
 
-  def with_measured(self, record: Record) -> Prediction:
-    """Returns the same beside what its run has reached."""
+  def with_measured(self, records: Sequence[Record]) -> Prediction:
+    """Returns the same beside what its runs, one a seed, have reached."""
+    [point] = points(records)
     return dataclasses.replace(
         self,
         metrics={
-            name: dataclasses.replace(one, measured=record.metrics[name])
+            name: dataclasses.replace(one, measured=point.metrics[name])
             for name, one in self.metrics.items()
         },
     )
@@ -362,3 +361,28 @@ def next_budget(budgets: Sequence[float]) -> float:
   """
   ordered = sorted(budgets)
   return ordered[-1] * ordered[-1] / ordered[-2]
+
+
+def run_name(size: int, budget: float) -> str:
+  """Names the folder of a size's and a budget's runs.
+
+  >>> run_name(2, 1e12)
+  'size_2-flops_1e+12'
+  """
+  return f'size_{size}-flops_{budget:.6g}'
+
+
+def grid(
+    sizes: Sequence[int], budgets: Sequence[float], seeds: Sequence[int]
+) -> list[tuple[int, float, int]]:
+  """Lists the runs of a study: size, budget and seed of each.
+
+  >>> grid([1, 2], [1e12], [0])
+  [(1, 1000000000000.0, 0), (2, 1000000000000.0, 0)]
+  """
+  return [
+      (size, budget, seed)
+      for seed in seeds
+      for budget in sorted(budgets)
+      for size in sizes
+  ]

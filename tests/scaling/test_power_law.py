@@ -39,7 +39,9 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
   covered = 0
   for trial in range(100):
     noise = np.random.default_rng(trial).normal(0, 0.02, len(_BUDGETS))
-    values = [law(x) * math.exp(e) for x, e in zip(_BUDGETS, noise, strict=True)]
+    values = [
+        law(x) * math.exp(e) for x, e in zip(_BUDGETS, noise, strict=True)
+    ]
     fitted = power_law.fit(_BUDGETS, values, num_draws=100, seed=trial)
     found = fitted.interval(lambda one: one.exponent)
     assert found is not None

@@ -72,10 +72,10 @@ def test_next_budget_is_predicted_and_compared(fits):
   assert made.size == 4
   assert made.parameters == _SIZES[4]
   assert made.metrics[EVALUATION_LOSS].relative_error is None
-  compared = made.with_measured(_record(4, budget))
+  compared = made.with_measured([_record(4, budget)])
   for one in compared.metrics.values():
     assert abs(one.relative_error) < 0.01
-  wrong = made.with_measured(_record(4, budget, factor=0.5))
+  wrong = made.with_measured([_record(4, budget, factor=0.5)])
   assert wrong.metrics[EVALUATION_LOSS].relative_error == pytest.approx(
       1.0, abs=0.02
   )

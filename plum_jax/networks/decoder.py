@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
@@ -19,6 +21,11 @@ from plum_jax.networks.layers import LayerNorm
 from plum_jax.networks.layers import MlpBlock
 from plum_jax.networks.mixture_of_experts import MixtureOfExperts
 from plum_jax.networks.relative_position import RelativePositionBias
+
+
+def _dropout(rate: float, deterministic: bool, x: jax.Array) -> jax.Array:
+  """Drops values [rows, length, embed], those of a row at all positions."""
+  return nn.Dropout(rate, broadcast_dims=(-2,))(x, deterministic)
 
 
 class DecoderLayer(nn.Module):
@@ -84,11 +91,7 @@ class DecoderLayer(nn.Module):
           name=name,
       )
 
-    def dropout(x):
-      return nn.Dropout(cfg.dropout_rate, broadcast_dims=(-2,))(
-          x, self.deterministic
-      )
-
+    dropout = functools.partial(_dropout, cfg.dropout_rate, self.deterministic)
     x = LayerNorm(dtype=cfg.dtype, name='pre_self_attention_layer_norm')(inputs)
     queries = x
     if self.last_only:
@@ -204,11 +207,7 @@ class Decoder(nn.Module):
         name='relpos_bias',
     )
 
-    def dropout(x):
-      return nn.Dropout(cfg.dropout_rate, broadcast_dims=(-2,))(
-          x, deterministic
-      )
-
+    dropout = functools.partial(_dropout, cfg.dropout_rate, deterministic)
     index, length, stepping = cache_position.advance(
         self, decoder_input_tokens, decode, prefill_lengths
     )

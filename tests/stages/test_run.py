@@ -7,6 +7,7 @@ import json
 import shutil
 
 import jax
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -14,6 +15,7 @@ from plum_jax.artifacts.errors import InputError
 from plum_jax.baselines.build_lem import LemTraining
 from plum_jax.baselines.build_sasrec import SasrecTraining
 from plum_jax.catalog.catalog import Catalog
+from plum_jax.data import evaluation_arrays
 from plum_jax.decoding.strategies import DiverseBeamSearch
 from plum_jax.item_embeddings.modalities import FileModality
 from plum_jax.models.decoder_only import DecoderOnlyModel
@@ -21,12 +23,14 @@ from plum_jax.models.encoder_decoder import EncoderDecoderModel
 from plum_jax.networks.config import T5Config
 from plum_jax.networks.config import TransformerConfig
 from plum_jax.reports.html_report import ReportConfig
+from plum_jax.semantic_ids import sid_table
 from plum_jax.semantic_ids.build import SemanticIdsConfig
 from plum_jax.semantic_ids.rqvae import RqvaeConfig
 from plum_jax.semantic_ids.train_step import TrainConfig as SidTrainConfig
 from plum_jax.sharding.mesh import make_mesh
 from plum_jax.stages import catalog
 from plum_jax.stages import evaluate
+from plum_jax.stages import evaluation_loss
 from plum_jax.stages import item_embeddings
 from plum_jax.stages import lem
 from plum_jax.stages import report
@@ -41,6 +45,7 @@ from plum_jax.testing import tiny_catalog
 from plum_jax.training.config import TrainConfig
 from plum_jax.training.optimizers import AdamW
 from plum_jax.training.schedules import Constant
+from plum_jax.vocabulary.layout import VocabularyLayout
 from tasks import histories
 from tasks import retrieval
 
@@ -175,6 +180,39 @@ def test_run_leaves_metrics_and_a_report(finished):
   html = (run_dir / 'report.html').read_text()
   assert 'Film number' in html
   assert not list((run_dir / 'work').iterdir())
+
+
+def test_evaluation_loss_is_that_of_each_targets_tokens(finished):
+  run_dir, feed = finished
+  arguments = (feed.task, feed.task_feature_lengths, 'validation', 10)
+  evaluation_loss.run(str(run_dir), *arguments)
+  folder = run_dir / 'evaluation_loss'
+  found = json.loads((folder / 'metrics.json').read_text())
+  model, params, _ = train.load(str(run_dir))
+  arrays = evaluation_arrays.evaluation_arrays(
+      feed.task, 'validation', feed.task_feature_lengths, 'decoder_only'
+  )
+  table = sid_table.load(run_dir / 'semantic_ids' / 'sid_table.parquet')
+  tokens = VocabularyLayout.load(run_dir / 'vocabulary').sid_tokens
+  # Each user's prompt and target as one sequence, as training has them.
+  length = arrays['prompt_tokens'].shape[1] + 3
+  targets = np.zeros((len(arrays['user']), length), np.int32)
+  weights = np.zeros(targets.shape, np.float32)
+  for row, size in enumerate(arrays['prompt_lengths']):
+    sid = tokens.token_ids(table.full_codes[arrays['target_item_ids'][row]])
+    targets[row, :size] = arrays['prompt_tokens'][row, :size]
+    targets[row, size : size + 3] = sid
+    weights[row, size : size + 3] = 1
+  batch = {
+      'decoder_input_tokens': np.pad(targets, ((0, 0), (1, 0)))[:, :-1],
+      'decoder_target_tokens': targets,
+      'decoder_loss_weights': weights,
+  }
+  loss_sum, sums = jax.jit(model.loss_fn)(params, batch, None)
+  assert found['generative/evaluation_targets'] == len(targets) == 32
+  assert found['generative/evaluation_loss'] == pytest.approx(
+      float(loss_sum / sums['loss'][1]), rel=1e-4
+  )
 
 
 def test_evaluation_refuses_a_lem_with_the_flops_of_another_training(

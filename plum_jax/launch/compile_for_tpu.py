@@ -33,12 +33,14 @@ _DESCRIPTION = """\
     --program=train        or prefill, decode, all (the default)
     --vocab_size=33024     rows of the table of embeddings
     --json=FILE            writes the figures there, too
+    --training_tokens=260e9  says how many days so many tokens take
 """
 _FLAGS = {
     '--topology': 'TPU_TOPOLOGY',
     '--program': 'TPU_PROGRAM',
     '--vocab_size': 'VOCAB_SIZE',
     '--json': 'TPU_REPORT',
+    '--training_tokens': 'TPU_TRAINING_TOKENS',
 }
 
 

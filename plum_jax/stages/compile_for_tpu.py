@@ -28,6 +28,8 @@ from plum_jax.stages.generator_programs import GeneratorPrograms
 from plum_jax.stages.generator_programs import Serving
 from plum_jax.training.config import TrainConfig
 
+_DAY = 86_400  # Seconds.
+
 
 def run(
     topology: str,
@@ -40,6 +42,7 @@ def run(
     config: TrainConfig,
     mesh: MeshPreset,
     serving: Serving,
+    training_tokens: float = 0.0,
 ) -> None:
   """Prints what an experiment's programs cost on each chip of a slice.
 
@@ -57,6 +60,8 @@ def run(
     config: how it is trained.
     mesh: mesh and axis rules.
     serving: what is searched, for how many users.
+    training_tokens: positions of all training rows, for which days are
+      reckoned; 0 for none.
 
   Raises:
     InputError: there is no TPU compiler, no such slice or program, or model,
@@ -77,6 +82,10 @@ def run(
     entry = _compile(programs, name, slice_, devices, mesh)
     found.append(entry)
     print(_text(entry, slice_))
+    if name == 'train' and training_tokens and 'roofline_seconds' in entry:
+      step_tokens = programs.tokens_per_step()
+      entry['training'] = _training(entry, training_tokens, step_tokens)
+      print(_training_text(entry['training'], slice_))
     if not entry['fits']:
       others = _try_presets(programs, name, slice_, devices, mesh)
       entry['presets'] = others
@@ -170,6 +179,37 @@ def _compile(
       'model_flops': bounds.model_flops,
       'utilisation': bounds.utilisation,
   }
+
+
+def _training(
+    entry: Mapping[str, Any], tokens: float, step_tokens: int
+) -> dict[str, float]:
+  """Returns what a whole training takes where each step takes its least time.
+
+  Args:
+    entry: of the training step.
+    tokens: of the whole training.
+    step_tokens: of a step.
+  """
+  seconds = max(entry['roofline_seconds'].values())
+  steps = tokens / step_tokens
+  return {
+      'tokens': tokens,
+      'tokens_per_step': step_tokens,
+      'steps': steps,
+      'model_flops': steps * entry['model_flops'],
+      'days': steps * seconds / _DAY,
+      'tokens_in_seven_days': 7 * _DAY / seconds * step_tokens,
+  }
+
+
+def _training_text(found: Mapping[str, float], slice_: Any) -> str:
+  return (
+      f'  training    {found["tokens"]:.4g} tokens are {found["steps"]:,.0f} '
+      f'steps and {found["model_flops"]:.3g} FLOPs of the model: at least '
+      f'{found["days"]:.3g} days on {slice_.num_chips} chips; seven days are '
+      f'at most {found["tokens_in_seven_days"]:.3g} tokens'
+  )
 
 
 def _largest(costs: program_costs.ProgramCosts) -> dict[str, str]:

@@ -166,6 +166,10 @@ class GeneratorPrograms:
         num_levels=len(serving.level_sizes),
     )
 
+  def tokens_per_step(self) -> int:
+    """Returns the positions of a training batch, of both stacks."""
+    return self.batch_size * sum(self._lengths())
+
   def num_params(self) -> int:
     """Returns the number of the model's parameters."""
     shapes = jax.eval_shape(self._init)['params']

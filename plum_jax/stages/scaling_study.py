@@ -12,6 +12,7 @@ from typing import Any
 from plum_jax.artifacts import manifest
 from plum_jax.artifacts import stage
 from plum_jax.artifacts.errors import InputError
+from plum_jax.evaluation.training_cost import TrainingCost
 from plum_jax.models import saved
 from plum_jax.networks.config import TransformerConfig
 from plum_jax.reports import scaling_page
@@ -153,11 +154,11 @@ def read_record(run_dir: str, size: int, budget: float, seed: int) -> Record:
   folders = RunDirectory(root)
   config, feed = _trained(folders.training, size)
   cost = training_cost.of_generator(folders.training)
+  loss, steps = training_loss(folders.training / loop.METRICS)
+  _check_budget(folders.training, cost, steps, budget)
   parameters = family.count_parameters(config)
-  assert cost.training_flops is not None
   assert cost.num_examples is not None
   row = sequence_lengths(feed['converter'], feed['task_feature_lengths'])[1]
-  loss, steps = training_loss(folders.training / loop.METRICS)
   recall = _metric(folders.evaluation / 'metrics.json', _RECALL)
   held_out = _metric(
       folders.evaluation_loss / evaluation_loss.METRICS_FILE,
@@ -167,7 +168,7 @@ def read_record(run_dir: str, size: int, budget: float, seed: int) -> Record:
       size=size,
       budget=budget,
       seed=seed,
-      flops=float(cost.training_flops),
+      flops=float(cost.training_flops or 0),
       steps=steps,
       tokens=cost.num_examples * row,
       parameters=parameters.activated,
@@ -196,6 +197,21 @@ def _trained(
         'gin/models/scaling_family.gin.',
     )
   return config, dict(made.parameters['feed'])
+
+
+def _check_budget(
+    folder: pathlib.Path, cost: TrainingCost, steps: int, budget: float
+) -> None:
+  """Refuses a run of another budget: whole steps come nearest to it."""
+  spent = cost.training_flops or 0
+  if abs(spent - budget) > 0.501 * spent / steps:
+    raise InputError(
+        f'The run was trained with {spent:.4g} FLOPs.',
+        where=folder,
+        expected=f'the whole steps nearest to {budget:.4g}',
+        fix="Let TRAIN_STEPS be @compute_budget.train_steps(); a catalog's "
+        'file may have set it.',
+    )
 
 
 def training_loss(path: pathlib.Path) -> tuple[float, int]:

@@ -156,6 +156,23 @@ def test_study_is_run_gone_on_with_and_predicted(calls, tmp_path, capsys):
   assert (tmp_path / results_lib.PREDICTION_FILE).read_bytes() == written
 
 
+def test_run_of_another_budget_or_size_is_refused(tmp_path):
+  from plum_jax.stages import scaling_study as stage
+
+  run = tmp_path / study.run_name(2, 1e12) / 'seed_0'
+  for name, folder in _FOLDERS.items():
+    _make(name, run / folder, 2, 1e12)
+  assert stage.read_record(str(tmp_path), 2, 1e12, 0).size == 2
+  run.parent.rename(tmp_path / study.run_name(2, 2e12))
+  with pytest.raises(InputError, match='was trained with'):
+    stage.read_record(str(tmp_path), 2, 2e12, 0)
+  (tmp_path / study.run_name(2, 2e12)).rename(
+      tmp_path / study.run_name(3, 1e12)
+  )
+  with pytest.raises(InputError, match='not of size 3'):
+    stage.read_record(str(tmp_path), 3, 1e12, 0)
+
+
 def test_report_without_its_runs_says_which_is_missing(tmp_path):
   from plum_jax.stages import scaling_study as stage
 

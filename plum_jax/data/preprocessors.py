@@ -18,10 +18,10 @@ import tensorflow as tf
 from plum_jax.artifacts.errors import InputError
 from plum_jax.data import label_sampling
 from plum_jax.data import prompts
+from plum_jax.data import record_targets
 from plum_jax.data.label_sampling import LabelSampling
 from plum_jax.data.prompt_texts import PromptTexts
 from plum_jax.data.user_records import FIRST_TARGET
-from plum_jax.data.user_records import NO_TARGET
 
 Tensors = Mapping[str, tf.Tensor]
 
@@ -193,9 +193,9 @@ def _pairs(
   """Returns the (history, next item) pairs of a record, stacked."""
   tokens, item_ids, num_history = _with_target(record)
   stops = tf.cond(
-      _has_target(record),
+      record_targets.has_target(record),
       lambda: tf.reshape(num_history, [1]),
-      lambda: _labels(record, num_history, seed, positions, labels),
+      lambda: _labels(record, seed, positions, labels),
   )
   if texts is None:
     inputs = _sid_prompts(tokens, stops, num_levels, limit)
@@ -208,11 +208,13 @@ def _pairs(
       'targets': tf.gather(tokens, stops),
       'user': tf.fill([tf.size(stops)], record['user']),
       'target_item_id': tf.gather(item_ids, stops),
-      'history_item_ids': _history(record, tf.size(stops)),
+      'history_item_ids': record_targets.evaluated_history(
+          record, tf.size(stops)
+      ),
   }
   if labels is not None and labels.rewards == label_sampling.WEIGHT:
     pairs['loss_weight'] = tf.cond(
-        _has_target(record),
+        record_targets.has_target(record),
         lambda: tf.ones_like(stops, tf.float32),
         lambda: labels.share(record, stops),
     )
@@ -221,15 +223,12 @@ def _pairs(
 
 def _labels(
     record: Tensors,
-    num_history: tf.Tensor,
     seed: tf.Tensor,
     positions: str,
     labels: LabelSampling | None,
 ) -> tf.Tensor:
   """Returns the positions of a training record's targets, int32 [n]."""
-  # A training record has targets from its second item on.
-  first = tf.maximum(record.get(FIRST_TARGET, 0), 1)
-  stops = tf.range(first, tf.maximum(num_history, first))
+  stops = record_targets.label_positions(record)
   if labels is not None:
     stops = labels.candidates(record, stops)
   if positions == ONE_POSITION:
@@ -258,7 +257,7 @@ def _windows(
 ) -> dict[str, Any]:
   """Returns the windows of a record, stacked."""
   tokens, _, num_history = _with_target(record)
-  has_target = _has_target(record)
+  has_target = record_targets.has_target(record)
   oldest = tf.where(has_target, tf.maximum(tf.shape(tokens)[0] - limit, 0), 0)
   tokens = tokens[oldest:]
   lengths = _window_lengths(tf.shape(tokens)[0], limit, seed)
@@ -272,7 +271,7 @@ def _windows(
       ),
       'user': tf.fill(shape, record['user']),
       'target_item_id': tf.fill(shape, record['target_item_id']),
-      'history_item_ids': _history(record, shape[0]),
+      'history_item_ids': record_targets.evaluated_history(record, shape[0]),
   }
 
 
@@ -310,27 +309,10 @@ def _item_limit(
   return min(limits) if limits else None
 
 
-def _has_target(record: Tensors) -> tf.Tensor:
-  return record['target_item_id'] != NO_TARGET
-
-
 def _with_target(record: Tensors) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
   """Returns tokens and items with the target at the end, and history length."""
-  target = tf.reshape(record['target_item_id'], [1])
-  target = tf.boolean_mask(target, target != NO_TARGET)
   return (
       tf.concat([record['tokens'], record['target_tokens']], 0),
-      tf.concat([record['item_ids'], target], 0),
+      record_targets.item_ids_with_target(record),
       tf.size(record['item_ids']),
-  )
-
-
-def _history(record: Tensors, num_examples: tf.Tensor) -> tf.RaggedTensor:
-  """Returns the history for the one example of a target, else nothing."""
-  length = tf.where(_has_target(record), tf.size(record['item_ids']), 0)
-  lengths = tf.pad(
-      tf.reshape(length, [1]), [[0, tf.maximum(num_examples - 1, 0)]]
-  )
-  return _RaggedTensor.from_row_lengths(
-      record['item_ids'][:length], lengths[:num_examples], validate=False
   )

@@ -2,9 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Prompts of SIDs and texts, cut to the input from the newest item backwards.
 
-Graph functions alone. The items of a history are one run of tokens, and the
-items that fit before a label are a slice of it, found by binary search in the
-items' summed lengths: no loop over items or labels.
+Graph functions alone, without a loop over items or labels.
 """
 
 from __future__ import annotations
@@ -14,6 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from plum_jax.data import history_slices
 from plum_jax.data.prompt_texts import PromptTexts
 
 # TensorFlow's stubs lack its constructors.
@@ -46,19 +45,9 @@ def with_texts(
   """
   items = _items(texts, tokens, item_ids)
   parts = _parts(texts, tokens, item_ids, user, stops)
-  # Where each item begins in the run of tokens; the end of all of them last.
-  begins = items.row_splits
-  ends = tf.gather(begins, stops)
-  starts = tf.zeros_like(stops)
-  if length is not None:
-    room = length - parts.row_lengths()
-    starts = tf.searchsorted(begins, ends - room, side='left')
-  if max_items is not None:
-    starts = tf.maximum(starts, stops - max_items)
-  rows = tf.ragged.range(tf.gather(begins, starts), ends)
-  history = _RaggedTensor.from_row_splits(
-      tf.gather(items.values, rows.values), rows.row_splits, validate=False
-  )
+  room = None if length is None else length - parts.row_lengths()
+  first = history_slices.starts(items, stops, room, max_items)
+  history = history_slices.slices(items, first, stops)
   return _join([history, parts])
 
 

@@ -16,7 +16,6 @@ import pathlib
 from plum_jax.artifacts.errors import InputError
 from plum_jax.catalog.catalog import Catalog
 from plum_jax.data import behaviour as behaviour_windows
-from plum_jax.data import general_text
 from plum_jax.data import item_text_tokens
 from plum_jax.data import metadata as item_sentences
 from plum_jax.data import mixing
@@ -31,7 +30,6 @@ from plum_jax.vocabulary import layout
 from plum_jax.vocabulary import numeric_features
 
 CATALOG_FOLDER = 'catalog'
-GENERAL_TEXT_FOLDER = 'general_text'
 # {noun} is a word for an item, {field} a text field of the catalog.
 PHRASINGS: Mapping[str, tuple[str, ...]] = {
     'sid_to_text': (
@@ -208,15 +206,10 @@ def text(
   """
   run = pathlib.Path(run_directory)
   vocabulary = registration.open_vocabulary(run)
-  if not files:
-    folder = run / GENERAL_TEXT_FOLDER
-    files = [str(folder / general_text.TRAIN_FILE)]
-    validation_files = [str(folder / general_text.VALIDATION_FILE)]
-  source = text_lines.TextFiles(files, validation_files)
   return registration.add_task(
       'cpt_text',
       dataset,
-      source,
+      text_lines.of_run(run, files, validation_files),
       [
           functools.partial(
               text_lines.pieces, encoding=text_lines.Encoding(vocabulary)

@@ -1,6 +1,11 @@
 # Copyright 2026 The PLUM-JAX Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Generative retrieval: the history's SIDs in, the next item's SID out."""
+"""Generative retrieval: a history in, the next item's Semantic ID out.
+
+`register` asks with SIDs alone, as TIGER does, or with PLUM's texts between
+them; `in_words` asks in natural language, as "Aligning LLMs with Recommendation
+Knowledge" (arXiv 2404.00245) does.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +15,25 @@ import os
 import pathlib
 from typing import Any
 
-from plum_jax.artifacts.errors import InputError
+from plum_jax.data import item_mentions
 from plum_jax.data import label_sampling
 from plum_jax.data import preprocessors
 from plum_jax.data import prompt_texts
 from plum_jax.data import registration
+from plum_jax.data import worded_examples
+from plum_jax.data.item_mentions import FORMS
 from plum_jax.data.label_sampling import LabelSampling
+from plum_jax.data.next_items import NextItem
 from plum_jax.data.rewards import RewardSummary
+from plum_jax.data.worded_setting import not_a_number
+from plum_jax.data.worded_setting import WordedSetting
+
+# {noun} is a word for an item, {form} says what the answer is.
+PHRASINGS = (
+    'History: {{history}} | Next {noun} by its {form}:',
+    'A user had: {{history}} | The {form} of the {noun} that comes next:',
+    'Which {noun} follows {{history}} | by its {form}:',
+)
 
 
 def register(
@@ -99,6 +116,42 @@ def register(
   )
 
 
+def in_words(
+    setting: WordedSetting,
+    *,
+    answer: str = item_mentions.SID,
+    variants: Sequence[str] = (),
+    name: str = 'retrieval_in_words',
+) -> str:
+  """Registers `plum_<dataset>_<name>`: which item comes next, in words.
+
+  Phrasings are our choice; one is drawn for every sample and epoch, and
+  validation and test ask with the first.
+
+  Args:
+    setting: of all tasks in natural language.
+    answer: what is asked for: `sid`, `title` or `both`.
+    variants: phrasings with `{history}` in the place of those in `PHRASINGS`.
+    name: the last part of the task's name.
+
+  Returns:
+    The task's name.
+
+  Raises:
+    InputError: an artifact is missing, or they do not belong together; an
+      option or a phrasing cannot be used.
+  """
+  items = item_mentions.ItemMentions(setting.run_directory)
+  item_mentions.check_kind('answer', answer)
+  task = NextItem(
+      setting,
+      items,
+      variants or setting.phrasings(PHRASINGS, form=FORMS[answer]),
+      answer,
+  )
+  return worded_examples.add(name, setting, items, task)
+
+
 def _labels(
     rewards: str,
     summary: RewardSummary,
@@ -111,9 +164,9 @@ def _labels(
         'rewards', rewards, label_sampling.REWARD_USES
     )
   if not 0 < label_rate <= 1:
-    raise _not_a_number('label_rate', label_rate, 'above 0 and at most 1')
+    raise not_a_number('label_rate', label_rate, 'above 0 and at most 1')
   if max_labels_per_user is not None and max_labels_per_user < 1:
-    raise _not_a_number('max_labels_per_user', max_labels_per_user, '1 or more')
+    raise not_a_number('max_labels_per_user', max_labels_per_user, '1 or more')
   if not summary.given:
     rewards, largest = label_sampling.IGNORE, 1.0
   elif rewards == label_sampling.IGNORE:
@@ -121,12 +174,3 @@ def _labels(
   else:
     largest = summary.largest
   return LabelSampling(rewards, largest, label_rate, max_labels_per_user)
-
-
-def _not_a_number(name: str, value: object, expected: str) -> InputError:
-  return InputError(
-      f'{name} is {value!r}.',
-      where=f'the option {name} of the task',
-      expected=f'a number {expected}',
-      fix='Correct the value.',
-  )

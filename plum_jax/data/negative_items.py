@@ -114,9 +114,9 @@ class NegativeItems:
     Returns:
       int32 [num_rows, (items)].
     """
-    shape = [num_rows, 2 * num_items + 16]
-    drawn, any_left = self.draw(own_items, shape, seed)
-    earlier = np.tri(shape[1], k=-1, dtype=bool)
+    num_draws = 2 * num_items + 16
+    drawn, any_left = self.draw(own_items, [num_rows, num_draws], seed)
+    earlier = np.tri(num_draws, k=-1, dtype=bool)
     repeated = tf.reduce_any(
         (drawn[:, :, None] == drawn[:, None, :]) & earlier, axis=2
     )

@@ -17,8 +17,6 @@ import os
 import pathlib
 from typing import Any
 
-import numpy as np
-
 from plum_jax.artifacts.errors import InputError
 from plum_jax.data import phrasings
 from plum_jax.data import training_windows
@@ -101,17 +99,3 @@ def load(run_directory: str | os.PathLike[str]) -> RatingValues:
         fix='Train the vocabulary with more pieces, or on text with digits.',
     )
   return RatingValues(values, token_ids)
-
-
-def nearest(values: np.ndarray, ratings: np.ndarray) -> np.ndarray:
-  """Returns the place of the value nearest to each rating, int64 [n].
-
-  Args:
-    values: float [m], ascending.
-    ratings: float [n].
-
-  >>> nearest(np.array([1.0, 2.0, 4.0]), np.array([0.0, 2.0, 2.9, 9.0])).tolist()
-  [0, 1, 1, 2]
-  """
-  middles = (values[1:] + values[:-1]) / 2
-  return np.searchsorted(middles, ratings, side='left')

@@ -22,11 +22,16 @@ class TfdsDirectorySource(seqio.DataSource):
   life of the process, also when the folder has been made anew.
   """
 
-  def __init__(self, directory: str | os.PathLike[str]):
+  def __init__(
+      self,
+      directory: str | os.PathLike[str],
+      splits: Sequence[str] | None = None,
+  ):
     """Reads the metadata.
 
     Args:
       directory: a folder with `dataset_info.json`.
+      splits: the only ones that there are to be; None for all.
 
     Raises:
       InputError: there is none.
@@ -40,7 +45,10 @@ class TfdsDirectorySource(seqio.DataSource):
           fix='Run the stage tasks first, or correct the path.',
       )
     self._builder = tfds.builder_from_directory(self._directory)
-    super().__init__(splits=tuple(self._builder.info.splits))
+    found = tuple(self._builder.info.splits)
+    if splits is not None:
+      found = tuple(name for name in found if name in splits)
+    super().__init__(splits=found)
 
   @property
   def supports_arbitrary_sharding(self) -> bool:

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 import glob
+import os
+import pathlib
 from typing import Any
 
 import seqio
@@ -13,10 +15,12 @@ import tensorflow as tf
 
 from plum_jax.artifacts import manifest as manifests
 from plum_jax.artifacts.errors import InputError
+from plum_jax.data import general_text
 from plum_jax.data import graph_functions
 
 # TensorFlow's stubs lack its constructors.
 _RaggedTensor: Any = tf.RaggedTensor
+_GENERAL_TEXT_FOLDER = 'general_text'
 # Lines encoded at a time.
 _BATCH_SIZE = 64
 
@@ -48,6 +52,28 @@ class TextFiles(seqio.TextLineDataSource):
         split: [manifests.content_hash(file) for file in files]
         for split, files in self._found.items()
     }
+
+
+def of_run(
+    run_directory: str | os.PathLike[str],
+    files: Sequence[str] = (),
+    validation_files: Sequence[str] = (),
+) -> TextFiles:
+  """Returns the files that are named, or those of the stage `general_text`.
+
+  Args:
+    run_directory: with the artifact `general_text`, if no files are named.
+    files: names or patterns, of the split `train`.
+    validation_files: the same, of the split `validation`.
+
+  Raises:
+    InputError: a file is missing.
+  """
+  if not files:
+    folder = pathlib.Path(run_directory) / _GENERAL_TEXT_FOLDER
+    files = [str(folder / general_text.TRAIN_FILE)]
+    validation_files = [str(folder / general_text.VALIDATION_FILE)]
+  return TextFiles(files, validation_files)
 
 
 class Encoding:

@@ -9,6 +9,7 @@ split is made of the catalog, for what is counted over all users at once.
 from __future__ import annotations
 
 import functools
+import json
 import os
 import pathlib
 
@@ -18,6 +19,8 @@ from plum_jax.artifacts import manifest as manifests
 from plum_jax.artifacts.errors import InputError
 from plum_jax.catalog import splits
 from plum_jax.catalog.catalog import Catalog
+from plum_jax.catalog.histories import Histories
+from plum_jax.catalog.splits import Split
 
 _TASKS_FOLDER, _CATALOG_FOLDER = 'tasks', 'catalog'
 
@@ -34,7 +37,9 @@ def item_counts(run_directory: str | os.PathLike[str]) -> np.ndarray:
   Raises:
     InputError: an artifact is missing, or they do not belong together.
   """
-  return _windows(run_directory)[0]
+  histories, split = split_histories(run_directory)
+  items = histories.item_ids[split.train_mask(histories)]
+  return np.bincount(items, minlength=histories.num_items).astype(np.int64)
 
 
 def distinct_ratings(run_directory: str | os.PathLike[str]) -> np.ndarray:
@@ -49,12 +54,25 @@ def distinct_ratings(run_directory: str | os.PathLike[str]) -> np.ndarray:
   Raises:
     InputError: an artifact is missing, or they do not belong together.
   """
-  return _windows(run_directory)[1]
+  histories, split = split_histories(run_directory)
+  ratings = histories.ratings[split.train_mask(histories)]
+  return np.unique(ratings[~np.isnan(ratings)])
 
 
-def _windows(
+def split_histories(
     run_directory: str | os.PathLike[str],
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[Histories, Split]:
+  """Splits a catalog's histories as the run's tasks were split.
+
+  Args:
+    run_directory: with the artifacts `catalog` and `tasks`.
+
+  Returns:
+    All histories, and the split.
+
+  Raises:
+    InputError: an artifact is missing, or they do not belong together.
+  """
   run = pathlib.Path(run_directory)
   made = manifests.load(run / _TASKS_FOLDER)
   if made is None:
@@ -65,23 +83,19 @@ def _windows(
         fix='Run the stage tasks first.',
     )
   manifests.check_input(run / _TASKS_FOLDER, 'catalog', run / _CATALOG_FOLDER)
-  return _of_run(str(run), made.outputs, made.inputs['catalog'])
-
-
-@functools.lru_cache(maxsize=4)
-def _of_run(
-    run_directory: str, tasks_hash: str, catalog_hash: str
-) -> tuple[np.ndarray, np.ndarray]:
-  """Reads a catalog once a process; the hashes tell it has not changed."""
-  del tasks_hash, catalog_hash
-  run = pathlib.Path(run_directory)
-  made = manifests.load(run / _TASKS_FOLDER)
-  assert made is not None
-  histories = Catalog.load(run / _CATALOG_FOLDER).histories
-  split = splits.make_split(
-      histories, made.parameters['split'], made.parameters['split_options']
+  return _of_run(
+      str(run / _CATALOG_FOLDER),
+      made.inputs['catalog'],
+      made.parameters['split'],
+      json.dumps(made.parameters['split_options']),
   )
-  mask = split.train_mask(histories)
-  counts = np.bincount(histories.item_ids[mask], minlength=histories.num_items)
-  ratings = histories.ratings[mask]
-  return counts.astype(np.int64), np.unique(ratings[~np.isnan(ratings)])
+
+
+@functools.lru_cache(maxsize=2)
+def _of_run(
+    catalog_directory: str, content_hash: str, split: str, options: str
+) -> tuple[Histories, Split]:
+  """Reads a catalog once for all tasks; its hash tells it from another."""
+  del content_hash
+  histories = Catalog.load(catalog_directory).histories
+  return histories, splits.make_split(histories, split, json.loads(options))

@@ -51,6 +51,11 @@ class RunDirectory:
     return self._folder('tasks')
 
   @property
+  def examples(self) -> pathlib.Path:
+    """Examples of tasks, for people to read."""
+    return self._folder('examples')
+
+  @property
   def training(self) -> pathlib.Path:
     """The generator's parameters and metrics."""
     return self._folder('training')

@@ -1,0 +1,127 @@
+# Copyright 2026 The PLUM-JAX Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Rating prediction in natural language: how a user rates the next item."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from plum_jax.data import history_slices
+from plum_jax.data import record_targets
+from plum_jax.data.item_mentions import ItemMentions
+from plum_jax.data.item_text_tokens import TextTokens
+from plum_jax.data.rating_values import RatingValues
+from plum_jax.data.worded_examples import HISTORY
+from plum_jax.data.worded_examples import Lengths
+from plum_jax.data.worded_examples import Samples
+from plum_jax.data.worded_examples import WordedTask
+from plum_jax.data.worded_setting import WordedSetting
+
+ITEM = 'item'
+_RATED = 'rated'
+
+
+class RatedItem(WordedTask):
+  """A history with its ratings, and an item: the rating as text.
+
+  An interaction without a rating is shown without one, and is never asked
+  about. A rating that no training window has is shown, and answered, as the
+  nearest one of those; `target_rating` is what it is.
+  """
+
+  def __init__(
+      self,
+      setting: WordedSetting,
+      items: ItemMentions,
+      variants: Sequence[str],
+      values: RatingValues,
+  ):
+    """Encodes phrasings and ratings.
+
+    Args:
+      setting: of all tasks.
+      items: of the run.
+      variants: phrasings with the places `history` and `item`.
+      values: the ratings that there are.
+
+    Raises:
+      InputError: a phrasing cannot be used.
+    """
+    mentions = items.mentions(
+        setting.show, setting.item_fields, setting.max_field_tokens
+    )
+    longest = int(mentions.lengths.max(initial=0))
+    # Without their ends, which all answers get.
+    answers = _table([np.array(ids[:-1], np.int32) for ids in values.token_ids])
+    super().__init__(setting, items, [variants], answers, {ITEM: longest})
+    self._values = values
+    shown = [
+        items.encoder.words(f'{_RATED} {text}', first=False)
+        for text in values.texts
+    ]
+    # One more for what is not rated: no words.
+    ratings = _table([*shown, np.zeros(0, np.int32)])
+    self.longest_item += int(ratings.lengths.max())
+    self.ratings = ratings.ragged()
+    middles = np.array(values.values, np.float32)
+    self.middles = (middles[1:] + middles[:-1]) / 2
+
+  def describe(self) -> dict[str, Any]:
+    """See `WordedTask.describe`."""
+    return super().describe() | {'values': self._values.describe()}
+
+  def positions(
+      self, record: Mapping[str, tf.Tensor], seed: tf.Tensor
+  ) -> tf.Tensor:
+    """See `WordedTask.positions`: what is not rated is not asked about."""
+    stops = record_targets.positions(record, self.labels, seed)
+    rated = ~tf.math.is_nan(tf.gather(_ratings_with_target(record), stops))
+    return tf.boolean_mask(stops, rated)
+
+  def samples(
+      self, record: Mapping[str, tf.Tensor], seed: tf.Tensor, lengths: Lengths
+  ) -> Samples:
+    """See `WordedTask.samples`."""
+    stops = self.positions(record, seed)
+    ratings = _ratings_with_target(record)
+    places_of = self._value_of(ratings)
+    mentions = self.items(record)
+    items: Any = tf.concat([mentions, tf.gather(self.ratings, places_of)], 1)
+    places = {ITEM: tf.gather(mentions, stops)}
+    first = self.first(items, stops, places, lengths.inputs)
+    places[HISTORY] = history_slices.slices(items, first, stops)
+    return Samples(
+        stops,
+        places,
+        tf.gather(self.answers, tf.gather(places_of, stops)),
+        tf.gather(record_targets.item_ids_with_target(record), stops),
+        first,
+        features={'target_rating': tf.gather(ratings, stops)},
+    )
+
+  def _value_of(self, ratings: tf.Tensor) -> tf.Tensor:
+    """Returns which value a rating is nearest to; one more for none."""
+    found = tf.searchsorted(tf.constant(self.middles), ratings, side='left')
+    return tf.where(tf.math.is_nan(ratings), len(self.middles) + 1, found)
+
+
+def _ratings_with_target(record: Mapping[str, tf.Tensor]) -> tf.Tensor:
+  """Returns the ratings of a record's items, the target's last, float32."""
+  target = tf.boolean_mask(
+      tf.reshape(record['target_rating'], [1]),
+      tf.reshape(record_targets.has_target(record), [1]),
+  )
+  return tf.concat([record['ratings'], target], 0)
+
+
+def _table(texts: Sequence[np.ndarray]) -> TextTokens:
+  """Makes a table of rows of tokens."""
+  return TextTokens(
+      np.concatenate(texts).astype(np.int32),
+      np.cumsum([0, *map(len, texts)]),
+      'ratings',
+  )

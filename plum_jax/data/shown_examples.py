@@ -97,7 +97,8 @@ def _lines(
     ids = tokens.tolist()
     length = sequence_length.get(name)
     limit = '' if length is None else f' of {length}'
-    yield f'  {name}, {len(ids)}{limit} tokens{_cut(name, ids, length, example)}'
+    cut = _cut(name, ids, length, example)
+    yield f'  {name}, {len(ids)}{limit} tokens{cut}'
     yield _indented(feature.vocabulary.decode(ids))
     yield _indented(' '.join(map(str, ids)))
   numbers = [

@@ -1,6 +1,6 @@
 # Copyright 2026 The PLUM-JAX Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Shows what a model is trained on: examples of a task as text and as tokens."""
+"""Shows examples of a task as text and as tokens."""
 
 from __future__ import annotations
 

@@ -74,7 +74,8 @@ def evaluated_history(
   Returns:
     int32 [num_examples, (items)].
   """
-  length = tf.where(has_target(record), tf.size(record['item_ids']), 0)
+  is_there = has_target(record) & (num_examples > 0)
+  length = tf.where(is_there, tf.size(record['item_ids']), 0)
   lengths = tf.pad(
       tf.reshape(length, [1]), [[0, tf.maximum(num_examples - 1, 0)]]
   )

@@ -89,7 +89,7 @@ class SpanCorruption:
       InputError: not even two tokens fit.
 
     >>> SpanCorruption((9, 8), 1).longest({'inputs': 20, 'targets': 5})
-    20
+    21
     """
     if sequence_length is None:
       return None

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Samples in natural language of user histories: phrasings with places.
 
-    History: {history} | Next movie as ID:          -> <sid_1_3><sid_2_7></s>
+    History: {history} | Next movie by its ID:      -> <sid_1_3><sid_2_7></s>
 
 A task says what a sample is about and fills its places; here phrasings are
 drawn and put together. The history gets the room that the longest phrasing and

@@ -76,8 +76,8 @@ class WordedSetting:
       **words: by name.
 
     >>> WordedSetting('d', 'runs/d', noun='film').phrasings(
-    ...     ['{{history}} Next {noun} as {form}:'], form='title')
-    ['{history} Next film as title:']
+    ...     ['{{history}} Next {noun} by {form}:'], form='title')
+    ['{history} Next film by title:']
     """
     return [text.format(noun=self.noun, **words) for text in texts]
 

@@ -4,20 +4,16 @@
 
 from __future__ import annotations
 
-import collections
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 import dataclasses
-import time
-from typing import NamedTuple
 
 import numpy as np
 
 from plum_jax.artifacts.errors import InputError
-from plum_jax.artifacts.progress import Progress
 from plum_jax.evaluation import diversity
 from plum_jax.evaluation import metrics as metrics_lib
+from plum_jax.evaluation import user_batches
 from plum_jax.evaluation.protocols import NO_ITEM
-from plum_jax.evaluation.protocols import Recommendations
 from plum_jax.evaluation.protocols import Recommender
 
 
@@ -79,8 +75,7 @@ def evaluate(
 ) -> EvaluationResult:
   """Recommends to all users and compares with what they chose.
 
-  All batches have one shape: the last is filled up with its last user, whose
-  copies are dropped.
+  See `user_batches.map_users` for how batches are made.
 
   Args:
     recommender: what to evaluate.
@@ -109,9 +104,16 @@ def evaluate(
     targets = targets[:, None]
   ks = tuple(ks)
   _check_input(features, targets, num_items, ks, batch_size)
-  (item_ids, scores, valid), users_per_second = _recommend_to_all(
-      recommender, features, max(ks), batch_size, exclude_history, name
+
+  def recommend(batch):
+    found = recommender.recommend(batch, max(ks), exclude_history)
+    return found.item_ids, found.scores, found.valid
+
+  (item_ids, scores, valid), users_per_second = user_batches.map_users(
+      recommend, features, batch_size=batch_size, name=name
   )
+  item_ids, scores = item_ids.astype(np.int32), scores.astype(np.float32)
+  valid = valid.astype(bool)
   excluded = features['history_item_ids'] if exclude_history else None
   check_recommendations(item_ids, scores, valid, num_items, excluded)
   metrics = metrics_lib.retrieval_metrics(
@@ -129,61 +131,6 @@ def evaluate(
       num_items=num_items,
       exclude_history=exclude_history,
       users_per_second=users_per_second,
-  )
-
-
-def _recommend_to_all(
-    recommender: Recommender,
-    features: Mapping[str, np.ndarray],
-    k: int,
-    batch_size: int,
-    exclude_history: bool,
-    name: str,
-) -> tuple[_Fetched, float]:
-  """Runs all batches; returns NumPy arrays and the users a second."""
-  num_users = len(features['history_item_ids'])
-  progress = Progress(name, num_users, 'users')
-  parts: list[_Fetched] = []
-  begun, num_timed = time.monotonic(), num_users
-  # The next batch is handed out before the last is fetched: the device stays
-  # busy.
-  pending: collections.deque[Recommendations] = collections.deque()
-  for batch in _batches(features, num_users, batch_size):
-    pending.append(recommender.recommend(batch, k, exclude_history))
-    if len(pending) > 1:
-      parts.append(_fetch(pending.popleft()))
-      progress.update(len(parts) * batch_size)
-      if len(parts) == 1:
-        begun, num_timed = time.monotonic(), num_users - batch_size
-  parts.append(_fetch(pending.popleft()))
-  seconds = time.monotonic() - begun
-  progress.update(num_users)
-  fields = (np.concatenate(x)[:num_users] for x in zip(*parts, strict=True))
-  return _Fetched(*fields), num_timed / max(seconds, 1e-9)
-
-
-def _batches(
-    features: Mapping[str, np.ndarray], num_users: int, batch_size: int
-) -> Iterator[dict[str, np.ndarray]]:
-  for start in range(0, num_users, batch_size):
-    rows = np.minimum(np.arange(start, start + batch_size), num_users - 1)
-    yield {key: value[rows] for key, value in features.items()}
-
-
-class _Fetched(NamedTuple):
-  """Recommendations on the host."""
-
-  item_ids: np.ndarray
-  scores: np.ndarray
-  valid: np.ndarray
-
-
-def _fetch(recommendations: Recommendations) -> _Fetched:
-  """Waits for a batch and copies it from the device."""
-  return _Fetched(
-      np.asarray(recommendations.item_ids, np.int32),
-      np.asarray(recommendations.scores, np.float32),
-      np.asarray(recommendations.valid, bool),
   )
 
 

@@ -1,6 +1,9 @@
 # Copyright 2026 The PLUM-JAX Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The one contract of all that recommends: generator and baselines alike."""
+"""The contracts of what is evaluated: generator and baselines alike.
+
+What recommends, what scores given candidates, and what predicts ratings.
+"""
 
 from __future__ import annotations
 
@@ -47,5 +50,43 @@ class Recommender(Protocol):
 
     Returns:
       The recommendations; rows have no item twice.
+    """
+    ...
+
+
+class CandidateScorer(Protocol):
+  """Scores given items for users: what a ranking task asks for."""
+
+  def score(
+      self, batch: Mapping[str, np.ndarray], candidate_item_ids: np.ndarray
+  ) -> Array:
+    """Scores the candidates of each user of a batch.
+
+    Args:
+      batch: `user` int32 [batch], user numbers; `history_item_ids` as for
+        `Recommender`; and any features of the scorer's own.
+      candidate_item_ids: int32 [batch, num_candidates], item numbers.
+
+    Returns:
+      float32 [batch, num_candidates], larger for what is more likely chosen.
+      Only scores of one row are compared with each other.
+    """
+    ...
+
+
+class RatingPredictor(Protocol):
+  """Predicts which rating a user gives an item."""
+
+  def predict(self, batch: Mapping[str, np.ndarray]) -> Array:
+    """Predicts a rating for each row of a batch.
+
+    Args:
+      batch: `user` int32 [batch], user numbers; `rated_item_ids` int32 [batch],
+        the items asked about; `history_item_ids` as for `Recommender`; and any
+        features of the predictor's own.
+
+    Returns:
+      float32 [batch], on the scale of the ratings; it may lie beyond the least
+      and the greatest rating there is.
     """
     ...

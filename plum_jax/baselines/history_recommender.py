@@ -10,11 +10,12 @@ from typing import Any
 
 from flax import linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from plum_jax.baselines import item_table
 from plum_jax.baselines import top_items
 from plum_jax.baselines.history_transformer import HistoryTransformerConfig
-from plum_jax.baselines.item_table import item_logits
 from plum_jax.evaluation.protocols import Recommendations
 from plum_jax.training import protocols
 
@@ -46,10 +47,17 @@ class HistoryRecommender:
     def scores(params, history_item_ids):
       outputs: Any = network.apply({'params': params}, history_item_ids)
       hidden, table = outputs
-      logits = item_logits(hidden[:, -1:, :], table, sizes.num_items)
+      logits = item_table.item_logits(hidden[:, -1:, :], table, sizes.num_items)
       return logits[:, 0, : sizes.num_items]
 
+    def candidate_scores(params, history_item_ids, candidate_item_ids):
+      outputs: Any = network.apply({'params': params}, history_item_ids)
+      hidden, table = outputs
+      rows = item_table.look_up(table, candidate_item_ids)
+      return jnp.einsum('be,bne->bn', hidden[:, -1], rows)
+
     self._scores = jax.jit(scores)
+    self._candidate_scores = jax.jit(candidate_scores)
 
   def with_params(self, params: protocols.Params) -> HistoryRecommender:
     """Returns a recommender of other parameters, without compiling anew."""
@@ -66,8 +74,23 @@ class HistoryRecommender:
     their items are excluded if `exclude_history`.
     """
     history = np.asarray(batch['history_item_ids'])
+    scores = self._scores(self.params, self._newest(history))
+    return top_items.top_items(scores, history, k, exclude_history)
+
+  def score(
+      self, batch: Mapping[str, np.ndarray], candidate_item_ids: np.ndarray
+  ) -> jax.Array:
+    """Scores candidates; see `plum_jax.evaluation.protocols.CandidateScorer`.
+
+    The scores are the logits that `recommend` takes the best of.
+    """
+    history = np.asarray(batch['history_item_ids'])
+    return self._candidate_scores(
+        self.params, self._newest(history), candidate_item_ids
+    )
+
+  def _newest(self, history: np.ndarray) -> np.ndarray:
+    """Cuts or pads histories to the length that the network reads."""
     newest = history[:, -self._length :]
     missing = self._length - newest.shape[1]
-    newest = np.pad(newest, ((0, 0), (missing, 0)), constant_values=-1)
-    scores = self._scores(self.params, newest)
-    return top_items.top_items(scores, history, k, exclude_history)
+    return np.pad(newest, ((0, 0), (missing, 0)), constant_values=-1)

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from plum_jax.artifacts.errors import InputError
+from plum_jax.baselines import validation
 from plum_jax.baselines.history_recommender import HistoryRecommender
 from plum_jax.baselines.history_windows import newest_items
 from plum_jax.catalog import splits
@@ -27,8 +27,6 @@ from plum_jax.training.protocols import Batch
 from plum_jax.training.protocols import Batches
 from plum_jax.training.protocols import Model
 from plum_jax.training.state import TrainState
-
-_RECALL = 'validation/retrieval/recall@10'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,7 +144,7 @@ def train(
           checkpoint_every=evaluate_every,
           keep_checkpoints=1,
           evaluate_every=evaluate_every,
-          best_metric=_RECALL,
+          best_metric=validation.RECALL,
       ),
       mesh=meshes.make_mesh() if mesh is None else mesh,
       rules=axis_rules.preset(),
@@ -164,27 +162,19 @@ def _make_validation(
     seed: int,
 ) -> Callable[[Any, int], Mapping[str, float]]:
   """Returns a function that measures loss and recall on validation targets."""
-  num_targets = len(split.validation)
-  if not num_targets:
-    raise InputError(
-        'There are no validation targets to choose parameters by.',
-        where=f'{type(config).__name__}.split',
-        expected='a split with validation targets',
-        fix='Set validation_days in split_options, or use leave_one_out.',
-    )
-  num_users = min(num_targets, config.max_validation_users)
-  chosen = np.random.default_rng(seed).choice(
-      num_targets, num_users, replace=False
+  drawn = validation.draw_targets(
+      histories, split.validation, config.max_validation_users, seed
   )
-  position = split.validation.position[chosen]
-  starts = histories.offsets[split.validation.user[chosen]]
-  history = newest_items(histories.item_ids, starts, position)
-  target = histories.item_ids[position]
+  users = validation.ValidationUsers.make(histories, drawn, config.batch_size)
+  num_users = len(users)
   targets = np.full((num_users, config.max_length), -1, np.int32)
-  targets[:, -1] = target
+  targets[:, -1] = users.target_item_ids
   examples = {
       'history_item_ids': newest_items(
-          histories.item_ids, starts, position, config.max_length
+          histories.item_ids,
+          histories.offsets[drawn.user],
+          drawn.position,
+          config.max_length,
       ),
       'target_item_ids': targets,
       'loss_weights': (targets >= 0).astype(np.float32),
@@ -193,28 +183,17 @@ def _make_validation(
 
   def validate(params: Any, step: int) -> dict[str, float]:
     del step
-    loss = hits = 0.0
-    recommender = trained.recommender.with_params(params)
-    for rows in _equal_batches(num_users, config.batch_size):
+    loss = 0.0
+    for rows, new in validation.equal_batches(num_users, config.batch_size):
       batch = {key: value[rows] for key, value in examples.items()}
       # A copied row is no new one: it weighs nothing.
-      new = np.concatenate(([True], rows[1:] != rows[:-1]))
       batch['loss_weights'] = batch['loss_weights'] * new[:, None]
       loss += loss_fn(params, batch)
-      best = recommender.recommend(
-          {'history_item_ids': history[rows]}, 10, True
-      )
-      hit = np.any(np.asarray(best.item_ids) == target[rows, None], axis=1)
-      hits += np.sum(hit & new)
     return {
         'validation/loss': float(loss) / num_users,
-        _RECALL: float(hits) / num_users,
+        validation.RECALL: users.recall(
+            trained.recommender.with_params(params)
+        ),
     }
 
   return validate
-
-
-def _equal_batches(num_rows: int, batch_size: int) -> list[np.ndarray]:
-  """Cuts rows into batches of one size; the last row fills up the last."""
-  rows = np.arange(-(-num_rows // batch_size) * batch_size)
-  return list(np.minimum(rows, num_rows - 1).reshape(-1, batch_size))

@@ -52,3 +52,13 @@ class PopularityRecommender:
         self._scores[None, :], (len(history), len(self.counts))
     )
     return top_items.top_items(scores, history, k, exclude_history)
+
+  def score(
+      self, batch: Mapping[str, np.ndarray], candidate_item_ids: np.ndarray
+  ) -> np.ndarray:
+    """Scores candidates; see `plum_jax.evaluation.protocols.CandidateScorer`.
+
+    The scores are the counts.
+    """
+    del batch  # The same for everyone.
+    return self.counts.astype(np.float32)[candidate_item_ids]

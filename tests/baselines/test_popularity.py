@@ -41,3 +41,9 @@ def test_popularity_recommends_by_count_then_by_number():
   assert np.asarray(kept.scores).tolist() == [[3.0, 2.0, 2.0]] * 2
   masked = recommender.recommend(batch, 3, exclude_history=True)
   assert np.asarray(masked.item_ids).tolist() == [[0, 4, 2], [1, 2, 3]]
+
+
+def test_popularity_scores_candidates_by_count():
+  recommender = popularity.PopularityRecommender(np.array([2, 3, 1, 0, 2]))
+  scores = recommender.score({}, np.array([[3, 1], [4, 0]]))
+  assert scores.tolist() == [[0.0, 3.0], [2.0, 2.0]]

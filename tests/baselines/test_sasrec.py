@@ -169,6 +169,15 @@ def test_recommendations_equal_a_sort_of_all_scores(params, exclude_history):
     )
 
 
+def test_candidates_have_the_scores_that_recommendations_come_by(params):
+  history = BATCH['history_item_ids']
+  recommender = sasrec.SasrecRecommender(CONFIG, params)
+  batch = {'history_item_ids': history}
+  found = recommender.recommend(batch, 7, False)
+  scores = recommender.score(batch, np.asarray(found.item_ids))
+  np.testing.assert_allclose(scores, found.scores, rtol=1e-5)
+
+
 def test_long_histories_are_read_from_the_newest_and_excluded_whole(params):
   recommender = sasrec.SasrecRecommender(CONFIG, params)
   newest = np.array([[3, 4, 5, 6]], np.int32)

@@ -81,6 +81,21 @@ class RunDirectory:
     return self._folder('lem')
 
   @property
+  def bpr_mf(self) -> pathlib.Path:
+    """BPR-MF's parameters and metrics."""
+    return self._folder('bpr_mf')
+
+  @property
+  def biased_mf(self) -> pathlib.Path:
+    """Biased matrix factorization's parameters and metrics."""
+    return self._folder('biased_mf')
+
+  @property
+  def task_evaluation(self) -> pathlib.Path:
+    """Metrics of retrieval, ranking and rating of all models."""
+    return self._folder('task_evaluation')
+
+  @property
   def evaluation(self) -> pathlib.Path:
     """Metrics and recommendations of all recommenders."""
     return self._folder('evaluation')

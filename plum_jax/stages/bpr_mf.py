@@ -1,0 +1,43 @@
+# Copyright 2026 The PLUM-JAX Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The baseline BPR-MF: retrieval and ranking by a vector for each user."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import dataclasses
+from typing import Any
+
+from plum_jax.baselines import build_bpr_mf
+from plum_jax.baselines.build_bpr_mf import BprMfTraining
+from plum_jax.stages.run_directory import RunDirectory
+
+
+def run(
+    run_dir: str,
+    config: BprMfTraining,
+    split: str,
+    split_options: Mapping[str, Any],
+    seed: int,
+) -> None:
+  """Writes `bpr_mf/` from `catalog/`.
+
+  Args:
+    run_dir: the run directory.
+    config: how to train; its split is replaced by the next two.
+    split: `leave_one_out` or `by_time`.
+    split_options: keyword arguments of the split; see `catalog.splits`.
+    seed: of parameters, negatives and order.
+
+  Raises:
+    InputError: see `baselines.build_bpr_mf.build`.
+  """
+  folders = RunDirectory(run_dir)
+  build_bpr_mf.build(
+      folders.bpr_mf,
+      catalog_directory=folders.catalog,
+      config=dataclasses.replace(
+          config, split=split, split_options=dict(split_options)
+      ),
+      seed=seed,
+  )

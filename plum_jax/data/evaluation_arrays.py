@@ -19,6 +19,7 @@ DECODER_ONLY = 'decoder_only'
 # As in plum_jax.evaluation.protocols, which data may not import.
 NO_ITEM = -1
 _BATCH_SIZE = 1_024
+_RATING = 'target_rating'
 
 
 def evaluation_arrays(
@@ -46,6 +47,8 @@ def evaluation_arrays(
     * `target_item_ids` int32 [n];
     * `history_item_ids` int32 [n, longest history], newest last, padded with
       `NO_ITEM` on the left: whole histories, however short the prompt;
+    * `target_ratings` float32 [n], if the task's examples have `target_rating`:
+      what is to be predicted of the target, which the prompt asks about;
     * `encoder_decoder`: `encoder_input_tokens` int32 [n, length], padded with 0
       on the right;
     * `decoder_only`: `prompt_tokens` int32 [n, length], from the left, without
@@ -56,17 +59,43 @@ def evaluation_arrays(
   """
   tensorflow_runtime.keep_off_accelerators()
   provider = seqio.get_mixture_or_task(task)
+  check_split(provider, split)
+  dataset = provider.get_dataset(sequence_length, split=split, shuffle=False)
+  if max_examples is not None:
+    dataset = dataset.take(max_examples)
+  return read(dataset, sequence_length, converter, task)
+
+
+def check_split(provider: seqio.Task | seqio.Mixture, split: str) -> None:
+  """Refuses a split without targets.
+
+  Raises:
+    InputError: naming those that have some.
+  """
   with_targets = [name for name in provider.splits if name != 'train']
   if split not in with_targets:
     raise InputError(
         f'There are no targets in a split {split!r}.',
-        where=task,
+        where=provider.name,
         expected=f'one of {", ".join(with_targets)}',
         fix='Choose one of them, or split the histories in another way.',
     )
-  dataset = provider.get_dataset(sequence_length, split=split, shuffle=False)
-  if max_examples is not None:
-    dataset = dataset.take(max_examples)
+
+
+def read(
+    dataset: tf.data.Dataset,
+    sequence_length: Mapping[str, int],
+    converter: str,
+    task: str,
+) -> dict[str, np.ndarray]:
+  """Reads the arrays of a dataset; see `evaluation_arrays`.
+
+  Args:
+    dataset: examples of a task.
+    sequence_length: tokens by task feature.
+    converter: see `evaluation_arrays`.
+    task: the task's name.
+  """
   prompts, name, length = _prompts(dataset, sequence_length, converter, task)
   columns = _columns(prompts)
   arrays = {
@@ -79,6 +108,8 @@ def evaluation_arrays(
     arrays['prompt_lengths'] = (
         columns['prompt'].row_lengths().numpy().astype(np.int32)
     )
+  if _RATING in columns:
+    arrays['target_ratings'] = columns[_RATING].astype(np.float32)
   return arrays
 
 
@@ -106,7 +137,8 @@ def _prompts(
         f'{DECODER_ONLY}',
         fix='Choose the task retrieval or the other converter.',
     )
-  keep = ('user', 'target_item_id', 'history_item_ids', 'prompt')
+  keep = ['user', 'target_item_id', 'history_item_ids', 'prompt']
+  keep += [_RATING] if _RATING in spec else []
   dataset = dataset.map(lambda x: {name: x[name] for name in keep})
   if converter == ENCODER_DECODER:
     return dataset, 'encoder_input_tokens', length

@@ -17,6 +17,7 @@ STAGE = Stage(
         'training/',
         'sasrec/',
         'lem/',
+        'bpr_mf/',
     ),
     writes=('evaluation/',),
 )

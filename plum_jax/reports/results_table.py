@@ -15,6 +15,11 @@ _NAMES = {
     'generative': 'Generative',
     'lem': 'LEM',
     'sasrec': 'SASRec',
+    'bpr_mf': 'BPR-MF',
+    'biased_mf': 'Biased MF',
+    'user_mean': 'User mean',
+    'item_mean': 'Item mean',
+    'global_mean': 'Global mean',
     'popularity': 'Popularity',
 }
 _METRICS = {
@@ -56,9 +61,18 @@ def label(name: str) -> str:
   >>> label('sasrec'), label('generative_history_kept'), label('sasrec_wide')
   ('SASRec', 'Generative', 'SASRec wide')
   """
-  first, _, rest = name.removesuffix('_history_kept').partition('_')
+  first, rest = _first_name(name.removesuffix('_history_kept'))
   words = [_NAMES.get(first, first), *rest.split('_')]
   return ' '.join(words).strip()
+
+
+def _first_name(name: str) -> tuple[str, str]:
+  """Splits a name into that of a recommender and what it is a variant by."""
+  for known in _NAMES:
+    if name == known or name.startswith(f'{known}_'):
+      return known, name[len(known) + 1 :]
+  first, _, rest = name.partition('_')
+  return first, rest
 
 
 def rows(results: SavedResults) -> list[Row]:
@@ -73,7 +87,7 @@ def rows(results: SavedResults) -> list[Row]:
   order = list(_NAMES)
 
   def rank(name: str) -> tuple[int, str]:
-    first = name.partition('_')[0]
+    first, _ = _first_name(name)
     # Recommenders that are not known stand before popularity.
     return (order.index(first) if first in order else 1, name)
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 import pathlib
-from typing import Any
 
 import jax
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from plum_jax.artifacts import manifest
 from plum_jax.artifacts import stage
 from plum_jax.artifacts.errors import InputError
+from plum_jax.baselines import build_bpr_mf
 from plum_jax.baselines import build_lem
 from plum_jax.baselines import build_sasrec
 from plum_jax.baselines.popularity import count_interactions
@@ -32,18 +32,25 @@ from plum_jax.evaluation import results as results_lib
 from plum_jax.evaluation.diversity import item_categories
 from plum_jax.evaluation.evaluator import EvaluationResult
 from plum_jax.evaluation.generative import GenerativeRecommender
+from plum_jax.evaluation.generative_titles import TitleRecommender
 from plum_jax.evaluation.protocols import Recommender
 from plum_jax.evaluation.training_cost import TrainingCost
 from plum_jax.models import saved
 from plum_jax.semantic_ids import build as semantic_ids
-from plum_jax.semantic_ids import lineage
+from plum_jax.stages import evaluated_models
 from plum_jax.stages import train
 from plum_jax.stages import training_cost
+from plum_jax.stages.evaluated_models import BPR_MF
+from plum_jax.stages.evaluated_models import GENERATIVE
+from plum_jax.stages.evaluated_models import LEM
+from plum_jax.stages.evaluated_models import POPULARITY
+from plum_jax.stages.evaluated_models import SASREC
+from plum_jax.stages.evaluated_models import TITLES
 from plum_jax.stages.generator import load_index
 from plum_jax.stages.run_directory import RunDirectory
+from plum_jax.stages.titles import load_title_trie
 
-GENERATIVE, SASREC, LEM = 'generative', 'sasrec', 'lem'
-POPULARITY = 'popularity'
+_RECOMMENDERS = (GENERATIVE, TITLES, SASREC, LEM, BPR_MF, POPULARITY)
 
 
 def run(
@@ -58,13 +65,14 @@ def run(
     exclude_history: bool,
     decoding: Strategy = BEAM_SEARCH,
     mesh: jax.sharding.Mesh | None = None,
+    title_task: str = '',
 ) -> None:
   """Writes `evaluation/` from the artifacts of all earlier stages.
 
   Args:
     run_dir: the run directory.
-    recommenders: which to evaluate: `generative`, `lem`, `sasrec`,
-      `popularity`.
+    recommenders: which to evaluate: `generative`, `generative_titles` (the
+      generator, which writes titles), `lem`, `sasrec`, `bpr_mf`, `popularity`.
     task: the registered task whose prompts the generator continues.
     task_feature_lengths: tokens by task feature.
     split: `test` or `validation`.
@@ -75,6 +83,7 @@ def run(
     exclude_history: whether items of the history are never recommended.
     decoding: how the generator chooses items.
     mesh: the devices that the generator runs on; one if None.
+    title_task: the registered task whose prompts a title follows.
 
   Raises:
     InputError: an artifact is missing, or was made with another one than that
@@ -86,28 +95,26 @@ def run(
   def make(directory: pathlib.Path, work: pathlib.Path) -> None:
     del work
     catalog = Catalog.load(folders.catalog)
-    made_split = splits.make_split(catalog.histories, *_split(folders))
+    split_name, split_options = evaluated_models.split_of_tasks(folders)
+    made_split = splits.make_split(catalog.histories, split_name, split_options)
     counts = count_interactions(catalog.histories, made_split)
+    makers = _baselines(folders, counts)
     model_kind = DECODER_ONLY
-    makers: dict[str, Callable[[], Recommender]] = {
-        POPULARITY: lambda: PopularityRecommender(counts),
-        SASREC: lambda: build_sasrec.load(folders.sasrec),
-        LEM: lambda: build_lem.load(folders.lem),
-    }
-    if GENERATIVE in recommenders:
-      model, params, _ = train.load(run_dir)
-      model_kind = saved.kind(model)
-      search = {'beam_size': beam_size, 'strategy': decoding, 'mesh': mesh}
-      makers[GENERATIVE] = lambda: GenerativeRecommender(
-          model, params, load_index(folders), **search
-      )
+    if _generates(recommenders):
+      found, model_kind = _generators(folders, beam_size, decoding, mesh)
+      makers |= found
     features = evaluation_arrays(task, split, task_feature_lengths, model_kind)
-    targets, users = features.pop('target_item_ids'), features.pop('user')
+    targets = features.pop('target_item_ids')
+    other_features = {}
+    if TITLES in recommenders:
+      other_features[TITLES] = _title_features(
+          title_task, split, task_feature_lengths, model_kind, features, targets
+      )
     results = {}
     for name in recommenders:
       result = evaluator.evaluate(
           makers[name](),
-          features,
+          other_features.get(name, features),
           targets,
           num_items=catalog.num_items,
           ks=ks,
@@ -116,15 +123,15 @@ def run(
           categories=item_categories(catalog.items['categories']),
           name=f'evaluation of {name}',
       )
-      results[name] = _with_groups(result, counts, made_split).with_metrics(
-          _training_cost(folders, name, catalog.num_items).metrics()
-      )
-    user_ids = np.asarray(catalog.histories.user_ids, dtype=object)[users]
+      result = _with_groups(result, counts, made_split)
+      cost = _training_cost(folders, name, catalog.num_items)
+      results[name] = result.with_metrics(cost.metrics())
+    user_ids = np.asarray(catalog.histories.user_ids, dtype=object)
     results_lib.save_results(
         directory,
         results,
-        split=f'{_split(folders)[0]}, {split}',
-        user_ids=user_ids.tolist(),
+        split=f'{split_name}, {split}',
+        user_ids=user_ids[features['user']].tolist(),
         item_ids=catalog.item_ids,
         history_item_ids=features['history_item_ids'],
     )
@@ -144,8 +151,40 @@ def run(
           'batch_size': batch_size,
           'exclude_history': exclude_history,
           'decoding': describe_strategy(decoding),
+          **({'title_task': describe(title_task)} if title_task else {}),
       },
   )
+
+
+def _baselines(
+    folders: RunDirectory, counts: np.ndarray
+) -> dict[str, Callable[[], Recommender]]:
+  """Returns what loads each baseline."""
+  return {
+      POPULARITY: lambda: PopularityRecommender(counts),
+      SASREC: lambda: build_sasrec.load(folders.sasrec),
+      LEM: lambda: build_lem.load(folders.lem),
+      BPR_MF: lambda: build_bpr_mf.load(folders.bpr_mf),
+  }
+
+
+def _generators(
+    folders: RunDirectory,
+    beam_size: int,
+    decoding: Strategy,
+    mesh: jax.sharding.Mesh | None,
+) -> tuple[dict[str, Callable[[], Recommender]], str]:
+  """Loads the generator; returns what makes its searches, and its kind."""
+  model, params, _ = train.load(str(folders.path))
+  search = {'beam_size': beam_size, 'mesh': mesh}
+  return {
+      GENERATIVE: lambda: GenerativeRecommender(
+          model, params, load_index(folders), strategy=decoding, **search
+      ),
+      TITLES: lambda: TitleRecommender(
+          model, params, load_title_trie(folders), **search
+      ),
+  }, saved.kind(model)
 
 
 def _with_groups(
@@ -167,73 +206,67 @@ def _inputs(
     folders: RunDirectory, recommenders: Sequence[str]
 ) -> dict[str, pathlib.Path]:
   """Names what is read, and checks that all of it belongs together."""
-  made_from = {
-      GENERATIVE: (
-          folders.training,
-          {
-              'semantic_ids': folders.semantic_ids,
-              'vocabulary': folders.vocabulary,
-          },
-      ),
-      SASREC: (folders.sasrec, {'catalog': folders.catalog}),
-      LEM: (folders.lem, _lem_needs(folders)),
-      POPULARITY: (folders.tasks, {'catalog': folders.catalog}),
-  }
   inputs = {'catalog': folders.catalog, 'tasks': folders.tasks}
   for name in recommenders:
-    if name not in made_from:
+    if name not in _RECOMMENDERS:
       raise InputError(
           f'There is no recommender {name!r}.',
           where='recommenders',
-          expected=f'some of {", ".join(made_from)}',
+          expected=f'some of {", ".join(_RECOMMENDERS)}',
           fix='Correct the name.',
       )
-    made, needs = made_from[name]
-    for role, path in needs.items():
-      if role == 'semantic_ids':
-        # Items may have been added since: all others have the same SIDs.
-        lineage.check_input(made, role, path)
-      else:
-        manifest.check_input(made, role, path)
-    inputs |= {made.name: made, **needs}
+    inputs |= evaluated_models.inputs(folders, name)
   # Prompts and targets are item numbers and SIDs of just these.
   manifest.check_input(folders.tasks, 'catalog', folders.catalog)
-  if GENERATIVE in recommenders:
+  if _generates(recommenders):
     table = folders.semantic_ids / semantic_ids.TABLE_FILE
     manifest.check_input(folders.tasks, 'semantic_ids', table)
   return inputs
 
 
-def _lem_needs(folders: RunDirectory) -> dict[str, pathlib.Path]:
-  """Names what the LEM was made from: a training, if it has its FLOPs."""
-  made = manifest.load(folders.lem)
-  needs = {'catalog': folders.catalog}
-  if made is not None and 'training' in made.inputs:
-    needs['training'] = folders.training
-  return needs
+def _generates(recommenders: Sequence[str]) -> bool:
+  """Whether the generator is among them."""
+  return not set(evaluated_models.GENERATORS).isdisjoint(recommenders)
 
 
-def _split(folders: RunDirectory) -> tuple[str, Mapping[str, Any]]:
-  """Returns name and options of the split that the tasks were made with."""
-  made = manifest.load(folders.tasks)
-  if made is None:
+def _title_features(
+    task: str,
+    split: str,
+    lengths: Mapping[str, int],
+    model_kind: str,
+    features: Mapping[str, np.ndarray],
+    targets: np.ndarray,
+) -> dict[str, np.ndarray]:
+  """Reads the prompts that titles follow, of the same targets."""
+  if not task:
     raise InputError(
-        'The tasks have no manifest.',
-        where=folders.tasks,
-        expected=f'a folder with {manifest.FILE_NAME}',
-        fix='Run the stage tasks.',
+        'No task has prompts that a title follows.',
+        where='TITLE_TASK',
+        expected=f'the task whose prompts {TITLES} continues',
+        fix=f'Name it, or leave {TITLES} out of RECOMMENDERS.',
     )
-  return made.parameters['split'], made.parameters['split_options']
+  found = evaluation_arrays(task, split, lengths, model_kind)
+  same = np.array_equal(found.pop('target_item_ids'), targets)
+  if not same or not np.array_equal(found['user'], features['user']):
+    raise InputError(
+        'The tasks do not have the same targets in the same order.',
+        where=f'TITLE_TASK, {task}',
+        expected=f'the {len(targets)} targets of EVALUATION_TASK',
+        fix='Name tasks over the same user histories.',
+    )
+  return found
 
 
 def _training_cost(
     folders: RunDirectory, name: str, num_items: int
 ) -> TrainingCost:
   """Returns what a recommender amounts to; popularity has no training."""
-  if name == GENERATIVE:
+  if name in (GENERATIVE, TITLES):
     return training_cost.of_generator(folders.training)
   if name == SASREC:
     return training_cost.of_sasrec(folders.sasrec, num_items)
   if name == LEM:
     return training_cost.of_lem(folders.lem, num_items)
+  if name == BPR_MF:
+    return training_cost.of_bpr_mf(folders.bpr_mf)
   return TrainingCost()

@@ -13,7 +13,9 @@ import jax.numpy as jnp
 
 from plum_jax.artifacts import manifest
 from plum_jax.artifacts.errors import InputError
+from plum_jax.baselines import build_bpr_mf
 from plum_jax.baselines import flops as baseline_flops
+from plum_jax.baselines.bpr_mf import BprMfModel
 from plum_jax.baselines.build_lem import LemTraining
 from plum_jax.baselines.build_sasrec import SasrecTraining
 from plum_jax.baselines.lem import LemModel
@@ -97,6 +99,23 @@ def of_lem(folder: pathlib.Path, num_items: int) -> TrainingCost:
       config.step_flops(num_items),
       config.batch_size,
   )
+
+
+def of_bpr_mf(folder: pathlib.Path) -> TrainingCost:
+  """Returns what BPR-MF amounts to.
+
+  Args:
+    folder: of the finished stage.
+
+  Raises:
+    InputError: it is missing or cannot be read.
+  """
+  parameters = _parameters(folder, 'bpr_mf')
+  network = build_bpr_mf.load(folder).config
+  batch_size = parameters['batch_size']
+  # Two products of vectors for each pair.
+  step_flops = flops.TRAINING * batch_size * 2 * 2 * network.embed_size
+  return _cost(folder, BprMfModel(network), {}, step_flops, batch_size)
 
 
 def equal_flops(

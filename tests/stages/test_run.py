@@ -305,7 +305,16 @@ def test_encoder_decoder_trains_and_recommends_through_the_same_stages(
   other = tmp_path / 'run'
   shutil.copytree(run_dir, other)
   feed = _train(other, 'encoder_decoder', steps=80)
-  metrics = _evaluate(other, feed, recommenders=('generative',))
+  metrics = _evaluate(
+      other,
+      feed,
+      recommenders=('generative', 'generative_titles'),
+      title_task=feed.task,
+  )
+  # It has never seen a title; but what it writes is one.
+  assert metrics['generative_titles/retrieval/valid_item_rate@5'] == 1.0
+  with pytest.raises(InputError, match='TITLE_TASK'):
+    _evaluate(other, feed, recommenders=('generative_titles',))
   # By chance it would be 5 of 24. One encoder layer hardly tells which item of
   # the history is the newest.
   assert metrics['generative/retrieval/recall@5'] > 0.4

@@ -61,7 +61,9 @@ def _run(study: Study, configs: Sequence[Sequence[loading.Config]]) -> None:
   for run in finish_runs(study, configs):
     figures = study_results.read_figures(run.directory, study.folders)
     if not runs:
-      _check_metrics(study, figures)
+      # A later experiment may define what the first does not.
+      undefined = study_results.undefined_figures(run.directory, study.folders)
+      _check_metrics(study, {*figures, *undefined})
     curves = study_curves.read(run.directory, study.folders)
     runs.append(study_results.Run(run.experiment, run.seed, figures, curves))
   results = study_results.StudyResults(

@@ -147,17 +147,44 @@ def read_figures(
   Raises:
     InputError: a file cannot be read.
   """
-  found: dict[str, float] = {}
+  found = {
+      key: value
+      for key, value in _read(run_directory, folders).items()
+      if isinstance(value, int | float) and not isinstance(value, bool)
+  }
+  return dict(sorted(found.items()))
+
+
+def undefined_figures(
+    run_directory: str | os.PathLike[str], folders: Sequence[str]
+) -> set[str]:
+  """Names what a run's stages recorded as not defined: null.
+
+  Args:
+    run_directory: the run.
+    folders: those of the stages to look at.
+
+  Returns:
+    Names, such as `generative/rating/rmse` where a run has no ratings.
+
+  Raises:
+    InputError: a file cannot be read.
+  """
+  read = _read(run_directory, folders)
+  return {key for key, value in read.items() if value is None}
+
+
+def _read(
+    run_directory: str | os.PathLike[str], folders: Sequence[str]
+) -> dict[str, Any]:
+  """Reads the flat names of all files of figures."""
+  found: dict[str, Any] = {}
   for folder in folders:
     for name in _FIGURES:
       path = pathlib.Path(run_directory) / folder / name
       if path.exists():
-        found |= {
-            key: value
-            for key, value in _read_json(path).items()
-            if isinstance(value, int | float) and not isinstance(value, bool)
-        }
-  return dict(sorted(found.items()))
+        found |= _read_json(path)
+  return found
 
 
 def _read_json(path: pathlib.Path) -> Mapping[str, Any]:

@@ -178,3 +178,17 @@ def test_curves_are_read_and_drawn_by_experiment(tmp_path):
   with pytest.raises(InputError) as error:
     study_curves.read(tmp_path, ['training'])
   assert 'metrics.jsonl, line 1' in error.value.where
+
+
+def test_undefined_figures_are_those_recorded_as_null(tmp_path):
+  folder = tmp_path / 'task_evaluation'
+  folder.mkdir()
+  (folder / 'metrics.json').write_text(
+      '{"generative/ranking/hr@10": 0.5, "generative/rating/rmse": null}'
+  )
+  folders = ['task_evaluation']
+  found = study_results.undefined_figures(tmp_path, folders)
+  assert found == {'generative/rating/rmse'}
+  assert study_results.read_figures(tmp_path, folders) == {
+      'generative/ranking/hr@10': 0.5
+  }

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 import dataclasses
 from typing import Any
 
+import jax
+
 from plum_jax.baselines import build_biased_mf
 from plum_jax.baselines.build_biased_mf import BiasedMfTraining
 from plum_jax.stages.run_directory import RunDirectory
@@ -19,6 +21,7 @@ def run(
     split: str,
     split_options: Mapping[str, Any],
     seed: int,
+    mesh: jax.sharding.Mesh | None = None,
 ) -> None:
   """Writes `biased_mf/` from `catalog/`.
 
@@ -28,6 +31,7 @@ def run(
     split: `leave_one_out` or `by_time`.
     split_options: keyword arguments of the split; see `catalog.splits`.
     seed: of parameters and order.
+    mesh: the devices; all if None.
 
   Raises:
     InputError: see `baselines.build_biased_mf.build`.
@@ -40,4 +44,5 @@ def run(
           config, split=split, split_options=dict(split_options)
       ),
       seed=seed,
+      mesh=mesh,
   )

@@ -14,10 +14,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 import dataclasses
-import json
 import pathlib
-import subprocess
-import threading
 from typing import Any
 
 import jax
@@ -25,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import alternation
+from benchmarks.reference_process import ReferenceProcess
 from plum_jax.decoding.index_building import build_constraint_index
 from plum_jax.evaluation.generative import GenerativeRecommender
 from plum_jax.models.decoder_only import DecoderOnlyModel
@@ -39,58 +37,6 @@ _NUM_LAYERS = 2  # Of encoder and decoder each.
 # As many parameters in a decoder-only network, within 1 %.
 _DECODER_ONLY_LAYERS, _DECODER_ONLY_MLP = 4, 320
 _EMBED, _MLP, _HEADS, _KV = 64, 256, 4, 16
-
-
-class Reference:
-  """A process that recommends with cornac; see `references/cornac_tiger.py`."""
-
-  def __init__(self, python: str, shape: Mapping[str, int]):
-    """Starts the process and waits until its model is made.
-
-    Args:
-      python: the interpreter.
-      shape: arguments of the model.
-    """
-    self._process = subprocess.Popen(
-        [python, str(_REFERENCE)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    self._errors: list[str] = []
-    threading.Thread(target=self._read_errors, daemon=True).start()
-    self.send(shape)
-    self.model = self.receive()
-
-  def _read_errors(self) -> None:
-    assert self._process.stderr is not None
-    self._errors.extend(self._process.stderr)
-
-  def send(self, request: Mapping[str, Any]) -> None:
-    """Asks for something."""
-    assert self._process.stdin is not None
-    self._process.stdin.write(json.dumps(request) + '\n')
-    self._process.stdin.flush()
-
-  def receive(self) -> dict[str, Any]:
-    """Waits for the answer.
-
-    Raises:
-      RuntimeError: the process has ended.
-    """
-    assert self._process.stdout is not None
-    line = self._process.stdout.readline()
-    if not line:
-      self._process.wait()
-      raise RuntimeError(f'cornac failed: {"".join(self._errors)}')
-    return json.loads(line)
-
-  def close(self) -> None:
-    """Ends the process."""
-    assert self._process.stdin is not None
-    self._process.stdin.close()
-    self._process.wait()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,7 +59,7 @@ class Workload:
 
 
 def _reference_side(
-    references: list[Reference], workload: Workload
+    references: list[ReferenceProcess], workload: Workload
 ) -> alternation.Run:
   """Lets processes recommend side by side."""
 
@@ -297,18 +243,22 @@ def main() -> None:
       args.beam_size,
   )
   processes = [
-      Reference(args.reference_python, {**shape, 'num_threads': num_threads})
+      ReferenceProcess(
+          _REFERENCE,
+          args.reference_python,
+          {**shape, 'num_threads': num_threads},
+      )
       for num_threads in (1, 1, 2)
   ]
   try:
-    versions = processes[0].model['versions'] | {'jax': jax.__version__}
+    versions = processes[0].made['versions'] | {'jax': jax.__version__}
     print(', '.join(f'{name} {version}' for name, version in versions.items()))
     references = {
         'cornac': _reference_side(processes[:1], workload),
         'cornac, 2 threads': _reference_side(processes[2:], workload),
         'cornac, 2 processes': _reference_side(processes[:2], workload),
     }
-    own = _own_sides(processes[0].model, workload, args.batch_sizes)
+    own = _own_sides(processes[0].made, workload, args.batch_sizes)
     rates = alternation.alternate(
         references | own, rounds=args.rounds, seconds=args.block_seconds
     )

@@ -112,6 +112,36 @@ def test_all_programs_compile_and_fit_without_run_directory(
   assert 'all-reduce' in train['collectives']  # Along the tensor axis.
 
 
+def test_experts_compile_cut_over_chips_and_days_are_reckoned(tmp_path):
+  done, found = _compile(
+      tmp_path,
+      'ml100k_quickstart.gin',
+      f'--gin_file={_ROOT / "gin" / "models" / "decoder_only_moe_tiny.gin"}',
+      '--topology=v5e:2x2',
+      '--program=train',
+      '--training_tokens=1.2e9',
+      *_SMALL,
+      '--gin.TransformerConfig.num_layers=1',
+  )
+  assert done.returncode == 0, done.stderr
+  assert found is not None
+  [train] = found['programs']
+  assert train['fits']
+  assert not train['loops_without_count']
+  # Experts compute empty places, too: a quarter more than tokens ask for.
+  work = train['matrix_flops'] * found['num_chips'] / train['model_flops']
+  assert 1 < work < 1.25
+  training = train['training']
+  assert training['tokens_per_step'] == 8 * 150
+  assert training['steps'] == pytest.approx(1e6)
+  least = max(train['roofline_seconds'].values())
+  assert training['days'] == pytest.approx(1e6 * least / 86_400)
+  assert training['tokens_in_seven_days'] == pytest.approx(
+      7 / training['days'] * 1.2e9
+  )
+  assert 'days on 4 chips' in done.stdout
+
+
 @pytest.mark.parametrize(
     ('options', 'what'),
     [

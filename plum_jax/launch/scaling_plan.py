@@ -25,6 +25,7 @@ from plum_jax.launch.config import loading
 from plum_jax.launch.stage import Stage
 from plum_jax.launch.study_plan import PlannedRun
 from plum_jax.launch.study_plan import Study
+from plum_jax.scaling.study import FitConfig
 from plum_jax.scaling.study import grid
 from plum_jax.scaling.study import run_name
 
@@ -71,6 +72,7 @@ class ScalingPlan:
     budgets: FLOPs.
     predicts: whether the next budget is predicted and run.
     next_budget: that budget; 0 for one that goes on with the last ratio.
+    fit: how laws are fitted.
   """
 
   study: Study
@@ -79,6 +81,7 @@ class ScalingPlan:
   budgets: tuple[float, ...]
   predicts: bool
   next_budget: float
+  fit: FitConfig
 
 
 def parse(argv: Sequence[str], stage: Stage) -> ScalingPlan:
@@ -93,7 +96,8 @@ def parse(argv: Sequence[str], stage: Stage) -> ScalingPlan:
 
   Raises:
     InputError: there are no sizes, budgets or seeds, or one comes twice or is
-      below what it can be; the next budget is not beyond the others.
+      below what it can be; the next budget is not beyond the others; there are
+      too few budgets for what is asked.
   """
   parser = argparse.ArgumentParser(
       prog=f'python -m {PROGRAM}', add_help=False, allow_abbrev=False
@@ -109,13 +113,10 @@ def parse(argv: Sequence[str], stage: Stage) -> ScalingPlan:
   budgets = _values(sources, 'SCALING_BUDGETS', 1)
   seeds = _values(sources, 'SCALING_SEEDS', 0)
   further = _next_budget(flags.next_budget, budgets)
-  if flags.predict and len(budgets) < 2:
-    raise InputError(
-        'Nothing can be predicted from one budget.',
-        where=f'--predict, SCALING_BUDGETS={budgets}',
-        expected='at least two budgets',
-        fix='Add a budget, or leave --predict out.',
-    )
+  if flags.predict:
+    _check_enough(budgets, 2, '--predict')
+  if sources.macro('SCALING_FLOOR'):
+    _check_enough(budgets, 4, 'SCALING_FLOOR')
   study = Study(
       directory=application.run_directory(sources),
       experiments=(),
@@ -125,7 +126,14 @@ def parse(argv: Sequence[str], stage: Stage) -> ScalingPlan:
       reused=(),
       runs=(),
   )
-  plan = ScalingPlan(study, arguments, sizes, budgets, flags.predict, further)
+  fit = FitConfig(
+      with_floor=sources.macro('SCALING_FLOOR'),
+      num_draws=sources.macro('SCALING_DRAWS'),
+      seed=sources.macro('SEED'),
+  )
+  plan = ScalingPlan(
+      study, arguments, sizes, budgets, flags.predict, further, fit
+  )
   return with_runs(plan, sizes, budgets)
 
 
@@ -190,6 +198,16 @@ def _values(sources: loading.Sources, name: str, least: float) -> Any:
         fix='Correct the list.',
     )
   return tuple(values)
+
+
+def _check_enough(budgets: Sequence[float], least: int, asked: str) -> None:
+  if len(budgets) < least:
+    raise InputError(
+        f'{len(budgets)} budgets are too few for {asked}.',
+        where=f'{asked}, SCALING_BUDGETS={budgets}',
+        expected=f'at least {least} budgets',
+        fix=f'Add a budget, or leave {asked} out.',
+    )
 
 
 def _next_budget(text: str, budgets: Sequence[float]) -> float:

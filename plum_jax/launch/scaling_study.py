@@ -68,6 +68,7 @@ def _run_prediction(plan: ScalingPlan) -> None:
       plan.budgets,
       plan.study.seeds,
       plan.next_budget,
+      plan.fit,
   )
   _LOGGER.info(
       'scaling_study: predicted for %.3g FLOPs: size %d', made.budget, made.size

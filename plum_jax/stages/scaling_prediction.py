@@ -27,11 +27,12 @@ def make(
     budgets: Sequence[float],
     seeds: Sequence[int],
     next_budget: float,
+    config: study.FitConfig,
 ) -> Prediction:
   """Predicts from finished runs, and writes `scaling_prediction.json`.
 
   A prediction of the same budget that is there already is kept: it was made
-  before its run.
+  before its run. Delete the file to predict again from more runs.
 
   Args:
     run_dir: the study's folder.
@@ -39,6 +40,7 @@ def make(
     budgets: FLOPs.
     seeds: of each size and budget.
     next_budget: FLOPs; 0 for those that go on with the ratio of the last two.
+    config: how laws are fitted.
 
   Raises:
     InputError: a run has not finished, or is of another size.
@@ -51,7 +53,7 @@ def make(
       scaling_study.read_record(run_dir, *one)
       for one in study.grid(sizes, budgets, seeds)
   )
-  fitted = results_lib.fit(records, study.FitConfig())
+  fitted = results_lib.fit(records, config)
   name = f'{study.run_name(sizes[0], budgets[0])}/seed_{seeds[0]}'
   made = manifest.load(RunDirectory(pathlib.Path(run_dir) / name).training)
   assert made is not None

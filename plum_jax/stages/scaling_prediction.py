@@ -57,10 +57,10 @@ def make(
   name = f'{study.run_name(sizes[0], budgets[0])}/seed_{seeds[0]}'
   made = manifest.load(RunDirectory(pathlib.Path(run_dir) / name).training)
   assert made is not None
-  config = saved.from_json(made.parameters['model']).config
-  assert isinstance(config, TransformerConfig)
+  network = saved.from_json(made.parameters['model']).config
+  assert isinstance(network, TransformerConfig)
   members = {
-      size: family.count_parameters(family.resized(config, size)).activated
+      size: family.count_parameters(family.resized(network, size)).activated
       for size in range(1, max(sizes) + _FURTHER_SIZES + 1)
   }
   prediction = study.predict(fitted.fits, budget, members)

@@ -158,6 +158,11 @@ class TransformerConfig(RelativeConfig):
   experts: ExpertsConfig | None = None
 
   @property
+  def num_selected_experts(self) -> int:
+    """The experts that a token goes through; 0 if the network is dense."""
+    return self.experts.num_selected if self.experts else 0
+
+  @property
   def num_decoder_layers(self) -> int:
     """The number of layers, under the name that `T5Config` has for it."""
     return self.num_layers

@@ -31,6 +31,7 @@ _SILENT_FIELDS = (
     'local_rope_base',
     'query_pre_attn_scalar',
     'bos_id',
+    'num_selected_experts',
 )
 
 

@@ -14,11 +14,15 @@ from plum_jax.artifacts import manifest as manifests
 from plum_jax.artifacts import trees
 from plum_jax.artifacts.errors import InputError
 from plum_jax.models import saved
+from plum_jax.models.decoder_only import DecoderOnlyModel
 from plum_jax.models.encoder_decoder import EncoderDecoderModel
+from plum_jax.networks.config import ExpertsConfig
 from plum_jax.networks.encoder_decoder import Transformer
 from plum_jax.pretrained import finding
 from plum_jax.pretrained import loading
 from plum_jax.pretrained import new_rows
+from plum_jax.pretrained.checkpoint import Checkpoint
+from plum_jax.scaling import family
 from plum_jax.sharding import axis_rules
 from plum_jax.sharding import mesh as meshes
 
@@ -135,6 +139,46 @@ def test_another_model_is_refused_and_both_named(found, changes, messages):
     loading.load(found, target, config=config)
   for message in messages:
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({}, ''),
+        # What is no part of the function may change: capacity, losses.
+        ({'train_capacity_factor': 0.0, 'balance_loss': 0.5}, ''),
+        ({'num_selected': 1}, 'num_selected_experts is 2 in the checkpoint'),
+        ({'num_experts': 8}, 'experts/router has shape [16, 4] in the ch'),
+    ],
+)
+def test_experts_are_read_for_as_many_a_token_alone(changes, message):
+  config = family.network(
+      1, 128, width_per_layer=16, experts=ExpertsConfig(num_experts=4)
+  )
+  arrays = _decoder_only(config)
+  filled = {name: np.ones(x.shape, x.dtype) for name, x in arrays.items()}
+  checkpoint = Checkpoint('ours', 'here', arrays, lambda _: filled, config)
+  experts = dataclasses.replace(config.experts, **changes)
+  other = dataclasses.replace(config, experts=experts)
+  target = trees.nest(_decoder_only(other))
+  if not message:
+    params = loading.load(checkpoint, target, config=other)
+    np.testing.assert_array_equal(
+        params['decoder']['layers_0']['experts']['wi'], np.ones((4, 16, 32))
+    )
+    return
+  with pytest.raises(InputError) as caught:
+    loading.load(checkpoint, target, config=other)
+  assert message in str(caught.value)
+
+
+def _decoder_only(config):
+  model = DecoderOnlyModel(config)
+  batch = {'decoder_input_tokens': jax.ShapeDtypeStruct((1, 2), jnp.int32)}
+  variables = jax.eval_shape(
+      lambda key: model.init(key, batch), jax.random.key(0)
+  )
+  return trees.to_flat(variables['params'])
 
 
 def test_an_encoder_decoder_is_no_decoder_only_model(found):

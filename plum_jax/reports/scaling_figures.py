@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+import math
 
 import numpy as np
 from plotly import graph_objects as go
@@ -24,14 +25,45 @@ def _colour(number: int) -> str:
   return _COLOURS[number % len(_COLOURS)]
 
 
-def _figure(x_title: str, *, log_y: bool = False) -> go.Figure:
+def format_count(value: float) -> str:
+  """Writes a count in three digits.
+
+  >>> format_count(98_752), format_count(1_536_000), format_count(12)
+  ('98.8k', '1.54M', '12')
+  """
+  for size, letter in ((1e9, 'B'), (1e6, 'M'), (1e3, 'k')):
+    if value >= size:
+      return f'{value / size:.3g}{letter}'
+  return f'{value:.3g}'
+
+
+def _figure(
+    x_title: str, ticks: Sequence[float], form: Callable[[float], str]
+) -> go.Figure:
+  """Returns an empty figure with ticks where the runs are."""
   figure = go.Figure(
       layout=figures.layout(showlegend=True, height=360, hovermode='closest')
   )
-  figure.update_xaxes(title=x_title, type='log', exponentformat='power')
-  if log_y:
-    figure.update_yaxes(type='log', exponentformat='power')
+  values = sorted(set(ticks))
+  figure.update_xaxes(
+      title=x_title,
+      type='log',
+      tickvals=values,
+      ticktext=[form(value) for value in values],
+  )
   return figure
+
+
+def _budgets(results: ScalingResults) -> list[float]:
+  made = results.prediction
+  return [
+      *(one.budget for one in results.records),
+      *([] if made is None else [made.budget]),
+  ]
+
+
+def _format_flops(value: float) -> str:
+  return f'{value:.3g}'
 
 
 def _span(values: Sequence[float], beyond: float = 1.0) -> np.ndarray:
@@ -97,7 +129,7 @@ def frontier_figure(results: ScalingResults, metric: str) -> go.Figure:
   """
   found = study.points(results.records)
   made = results.prediction
-  figure = _figure('FLOPs')
+  figure = _figure('FLOPs', _budgets(results), _format_flops)
   for number, size in enumerate(sorted({one.size for one in found})):
     of_size = [one for one in found if one.size == size]
     name = f'size {size}'
@@ -133,8 +165,11 @@ def iso_flop_figure(results: ScalingResults, metric: str) -> go.Figure:
   Returns:
     The points of each budget, its parabola and where that is least.
   """
-  groups = study.by_budget(study.points(results.records))
-  figure = _figure('parameters')
+  found = study.points(results.records)
+  groups = study.by_budget(found)
+  figure = _figure(
+      'parameters', [one.parameters for one in found], format_count
+  )
   for number, (one, group) in enumerate(
       zip(results.fits[metric].optima, groups.values(), strict=True)
   ):
@@ -177,8 +212,18 @@ def optimal_size_figure(results: ScalingResults) -> go.Figure:
     The optima with their intervals, their law, and what was predicted.
   """
   fit, made = results.fits[study.EVALUATION_LOSS], results.prediction
-  figure = _figure('FLOPs', log_y=True)
-  figure.update_yaxes(title='parameters')
+  figure = _figure('FLOPs', _budgets(results), _format_flops)
+  sizes = [one.parameters for one in results.records]
+  if made is not None:
+    sizes.append(made.parameters)
+  figure.update_yaxes(
+      title='parameters',
+      type='log',
+      # All sizes of the study, also where one is best everywhere.
+      range=[math.log10(min(sizes) / 1.5), math.log10(max(sizes) * 1.5)],
+      tickvals=sorted(set(sizes)),
+      ticktext=[format_count(size) for size in sorted(set(sizes))],
+  )
   for name, number, wanted in (('parabolas', 0, True), ('best runs', 1, False)):
     drawn = [one for one in fit.optima if (one.parabola is not None) == wanted]
     if not drawn:

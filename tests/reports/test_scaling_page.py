@@ -72,6 +72,8 @@ def test_best_sizes_have_intervals_that_hold_them(results):
   [points] = [t for t in figure.data if t.name == 'parabolas']
   assert all(x >= 0 for x in points.error_y.array)
   assert all(x >= 0 for x in points.error_y.arrayminus)
+  low, high = figure.layout.yaxis.range
+  assert 10**low < min(_SIZES.values()) < max(_SIZES.values()) < 10**high
 
 
 def test_table_and_page_say_the_same(results, tmp_path):

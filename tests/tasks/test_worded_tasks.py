@@ -2,23 +2,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tasks in natural language: literal tokens, options, refusals."""
 
+import dataclasses
 import json
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import seqio
 
+from plum_jax.artifacts import manifest
 from plum_jax.artifacts.errors import InputError
+from plum_jax.catalog import tables
+from plum_jax.catalog.catalog import Catalog
+from plum_jax.data import build as tasks_build
 from plum_jax.data import rating_values
 from plum_jax.data.evaluation_arrays import evaluation_arrays
 from plum_jax.data.phrasings import Encoder
 from plum_jax.data.task_description import describe
+from plum_jax.vocabulary import build as vocabulary_build
 from plum_jax.vocabulary.layout import VocabularyLayout
 from tasks import auxiliary
 from tasks import mixtures
 from tasks import ranking
 from tasks import rating
 from tasks import retrieval
+from tests.data import tiny_run
 from tests.data import worded_run
 
 _LENGTHS = {'inputs': 400, 'targets': 60}
@@ -415,3 +423,29 @@ def test_options_that_cannot_be_are_refused(run, setting):
   ):
     with pytest.raises(InputError, match=what):
       make()
+
+
+def test_items_without_a_title_are_not_asked_for_by_title(tmp_path):
+  tiny_run.write_inputs(tmp_path, [[0, 1, 2, 3, 4, 5]], worded_run.CODES)
+  folder = tmp_path / 'catalog'
+  catalog = Catalog.load(folder)
+  titles = [f'Film i{i}' if i != 2 else '' for i in range(12)]
+  items = tables.make_items(pa.array(catalog.item_ids), pa.array(titles))
+  (folder / 'manifest.json').unlink()
+  dataclasses.replace(catalog, items=items).save(folder)
+  manifest.Manifest('catalog', {}, {}).save(folder)
+  inputs = {
+      'catalog_directory': folder,
+      'semantic_ids_directory': tmp_path / 'semantic_ids',
+  }
+  vocabulary_build.build(tmp_path / 'vocabulary', **inputs)
+  tasks_build.build(tmp_path / 'tasks', **inputs)
+  setting = worded_run.setting(tmp_path)
+  name = retrieval.in_words(setting, answer='title')
+  asked = [int(e['target_item_id']) for e in _examples(name, 'train')]
+  assert asked == [1, 3]
+  # Shown they are, by their Semantic IDs.
+  assert all(
+      worded_run.sids_in(text) == list(range(number))
+      for number, (text, _) in zip(asked, _texts(tmp_path, name), strict=True)
+  )

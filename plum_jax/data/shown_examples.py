@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-import textwrap
+import re
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,10 @@ from plum_jax.artifacts.errors import InputError
 from plum_jax.data import tensorflow_runtime
 
 _WIDTH = 80
+# A whole Semantic ID, another token in angle brackets, or a word.
+_ATOM = re.compile(
+    r'\s*(?:<sid_1_\d+>(?:<sid_(?!1_)\d+_\d+>)*|<[^<>\s]*>|[^\s<]+|<)'
+)
 _NUM_LEFT_OUT = 'num_left_out'
 
 
@@ -126,11 +130,10 @@ def _cut(
 
 
 def _indented(text: str, indent: str = '    ') -> str:
-  return textwrap.fill(
-      text,
-      _WIDTH,
-      initial_indent=indent,
-      subsequent_indent=indent,
-      break_long_words=False,
-      break_on_hyphens=False,
-  )
+  """Lays text out in lines, between words and between Semantic IDs."""
+  lines = ['']
+  for atom in _ATOM.findall(text):
+    if lines[-1] and len(indent + lines[-1] + atom) > _WIDTH:
+      lines.append('')
+    lines[-1] += atom if lines[-1] else atom.lstrip()
+  return '\n'.join(indent + line for line in lines)

@@ -32,6 +32,7 @@ def test_examples_of_all_tasks_of_a_mixture_are_printed(run, capsys):
   assert 'Before:<sid_' in printed
   assert '<extra_id_0>' in printed
   assert 'of 100 tokens' in printed
+  assert max(map(len, printed.splitlines())) <= 80
   # Again, from the artifact.
   show_examples.run(str(run), name, _LENGTHS, 'train', 2, 0)
   assert capsys.readouterr().out == printed

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 import dataclasses
+import hashlib
 import json
 import logging
 import os
@@ -79,7 +80,8 @@ def recommend(
   be returned; none, if the generator needs a history and none is known.
 
   A file appears when it is finished, so that the same call goes on after a
-  kill. Outputs of another bundle or other options are refused.
+  kill. A folder with recommendations of another bundle, or of other `k`,
+  `exclude_history` or lists, is refused.
 
   Args:
     bundle: what is served.
@@ -97,7 +99,10 @@ def recommend(
   output = pathlib.Path(output)
   candidates = _candidates(bundle, allow, deny)
   _check(bundle, config)
-  _claim(output, _settings(bundle, config, candidates))
+  exclude = config.exclude_history
+  if exclude is None:
+    exclude = bundle.search.exclude_history
+  _claim(output, _settings(bundle, config.k, exclude, candidates))
   atomic.remove_leftovers(output)
   targets = [
       output / (path.stem + (config.output_format or path.suffix))
@@ -109,7 +114,6 @@ def recommend(
   _LOGGER.info('recommend: %d of %d files are done', sum(done), len(done))
   if all(done):
     return
-  exclude = config.exclude_history
   worker = _Worker(
       Engine(
           bundle,
@@ -117,7 +121,7 @@ def recommend(
           candidates=candidates,
       ),
       config,
-      bundle.search.exclude_history if exclude is None else exclude,
+      exclude,
   )
   progress = Progress('recommend', sum(rows), 'rows', start=position)
   for path, target, is_done in zip(paths, targets, done, strict=True):
@@ -187,13 +191,20 @@ def _candidates(
 
 
 def _settings(
-    bundle: Bundle, config: BatchConfig, candidates: np.ndarray | None
+    bundle: Bundle,
+    k: int,
+    exclude_history: bool,
+    candidates: np.ndarray | None,
 ) -> dict[str, object]:
   """Returns what recommendations depend on, as JSON values."""
+  listed = None
+  if candidates is not None:
+    listed = hashlib.sha256(candidates.astype('<i8').tobytes()).hexdigest()
   return {
       'bundle': bundle.version,
-      **dataclasses.asdict(config),
-      'candidates': None if candidates is None else candidates.tolist(),
+      'k': k,
+      'exclude_history': exclude_history,
+      'candidates': listed,
   }
 
 

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import tempfile
+from typing import Any
 
 import jax
 import numpy as np
@@ -73,11 +74,6 @@ def write(
     model = _model(
         kind, VocabularyLayout.load(sources.vocabulary).padded_vocab_size
     )
-    tokens = np.zeros((1, 2), np.int32)
-    names = ('encoder_input_tokens', 'decoder_input_tokens')
-    params = model.init(jax.random.key(seed), dict.fromkeys(names, tokens))[
-        'params'
-    ]
     titles = [f'Film number {item}' for item in range(num_items)]
     with atomic.write_directory(directory) as temporary:
       bundle.write(
@@ -85,8 +81,7 @@ def write(
           sources,
           items=pa.table({'item_id': table.item_ids, 'title': titles}),
           model=model,
-          # Initial values are so small that all items are about as probable.
-          params=jax.tree.map(lambda x: 4 * x, params),
+          params=_params(model, seed),
           prompt=PromptFormat(
               kind, _MAX_ITEMS * len(table.level_sizes), _MAX_ITEMS
           ),
@@ -107,6 +102,24 @@ def _model(kind: str, vocab_size: int) -> GenerativeModel:
           **_SIZES,
       )
   )
+
+
+def _params(model: GenerativeModel, seed: int) -> dict[str, Any]:
+  """Draws parameters in NumPy: nothing is compiled."""
+  tokens = jax.ShapeDtypeStruct((1, 2), np.int32)
+  names = ('encoder_input_tokens', 'decoder_input_tokens')
+  shapes = jax.eval_shape(
+      model.init, jax.random.key(0), dict.fromkeys(names, tokens)
+  )['params']
+  rng = np.random.default_rng(seed)
+
+  def draw(leaf: jax.ShapeDtypeStruct) -> np.ndarray:
+    if len(leaf.shape) == 1:  # Scales of norms.
+      return np.ones(leaf.shape, np.float32)
+    # So large that items are told apart.
+    return rng.normal(0, 0.5, leaf.shape).astype(np.float32)
+
+  return jax.tree.map(draw, shapes)
 
 
 def _write_parts(

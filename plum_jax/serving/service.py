@@ -103,6 +103,7 @@ class Service:
     self._metrics.serves(self.version, swapped=False)
     self._swapping = asyncio.Lock()
     self._stopping = asyncio.Event()
+    self._running: asyncio.Task[None] | None = None
 
   @property
   def version(self) -> str:
@@ -148,13 +149,13 @@ class Service:
   async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
     """Works the queue off while the server runs, and empties it at the end."""
     del app
-    running = asyncio.create_task(self._batcher.run())
+    self._running = asyncio.create_task(self._batcher.run())
     try:
       yield
     finally:
       self.stop()
       self._batcher.close()
-      await running
+      await self._running
 
   def _counted(self, path: str, handler: Handler) -> Handler:
     """Counts the requests of an endpoint, and turns errors into JSON."""
@@ -225,6 +226,8 @@ class Service:
     del request
     if self._stopping.is_set():
       raise RequestError(503, 'The service is shutting down.')
+    if self._running is None or self._running.done():
+      raise RequestError(500, 'Nobody works the queue off.')
     return JSONResponse({'status': 'ok', 'bundle': self.version})
 
   async def _show_metrics(self, request: Request) -> Response:

@@ -18,7 +18,7 @@ from plum_jax.serving.service import Service
 from plum_jax.serving.service import ServiceConfig
 
 LIMITS = Limits(
-    max_body_bytes=4096, max_history=12, max_list=20, max_id_length=20
+    max_body_bytes=4096, max_history=12, max_list=24, max_id_length=20
 )
 
 

@@ -2,22 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """The compiled search: what is padded, taken over and refused."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from plum_jax.serving import bundle
 from plum_jax.serving import engine as engines
+from plum_jax.serving.bundle import SearchSettings
 from plum_jax.serving.engine import Engine
 from plum_jax.serving.engine import EngineConfig
 from plum_jax.serving.prompt_format import Histories
 from plum_jax.testing import tiny_bundle
 
-_CONFIG = EngineConfig((4,), max_excluded=6, max_allowed=30)
 
-
-@pytest.fixture(scope='module')
-def engine(tiny):
-  return Engine(tiny, _CONFIG)
+@pytest.fixture
+def engine(service_engine):
+  return service_engine
 
 
 def _search(engine, users, items, kind=engines.EXCLUDED):
@@ -46,7 +47,7 @@ def test_allowing_all_but_some_is_excluding_these(engine):
 
 def test_candidates_are_the_only_items_that_come_back(tiny, engine):
   candidates = np.array([2, 3, 5, 7, 11, 13])
-  few = Engine(tiny, EngineConfig((4,), 6, 0), candidates=candidates)
+  few = Engine(tiny, EngineConfig((4,), 36, 0), candidates=candidates)
   found = _search(few, [[1, 2]], [[3, 4, 13]])
   same = _search(engine, [[1, 2]], [[2, 5, 7, 11]], engines.ALLOWED)
   valid = found.valid[0]
@@ -57,14 +58,14 @@ def test_candidates_are_the_only_items_that_come_back(tiny, engine):
 def test_what_does_not_fit_the_programs_is_refused(engine):
   with pytest.raises(ValueError, match='5 users'):
     _search(engine, [[1]] * 5, [[]] * 5)
-  with pytest.raises(ValueError, match='up to 7 items'):
-    _search(engine, [[1]], [list(range(7))])
+  with pytest.raises(ValueError, match='up to 37 items'):
+    _search(engine, [[1]], [list(range(37))])
   with pytest.raises(ValueError, match='batch_sizes'):
     EngineConfig(())
 
 
 def test_same_generator_is_taken_over_with_its_programs(tiny, engine):
-  again = Engine(tiny, _CONFIG, engine)
+  again = Engine(tiny, engine.config, engine)
   assert again.num_compiled == 0
   assert again._params is engine._params
   np.testing.assert_array_equal(
@@ -73,10 +74,11 @@ def test_same_generator_is_taken_over_with_its_programs(tiny, engine):
   )
 
 
-def test_programs_of_other_items_are_compiled_anew(engine, tmp_path):
-  tiny_bundle.write(tmp_path / 'b', num_items=20)
-  config = EngineConfig((4,), max_excluded=6, max_allowed=0)
+def test_programs_of_another_search_are_not_taken_over(engine, tmp_path):
+  search = SearchSettings(beam_size=3)
+  tiny_bundle.write(tmp_path / 'b', search=search)
+  config = dataclasses.replace(engine.config, max_allowed=0)
   other = Engine(bundle.load(tmp_path / 'b'), config, engine)
   assert other.num_compiled == 1
-  found = _search(other, [[1]], [[]])
-  assert found.item_ids.max() < 20
+  assert other._params is engine._params
+  assert _search(other, [[1]], [[]]).item_ids.shape == (1, 3)

@@ -355,6 +355,19 @@ def test_search_that_fails_does_not_end_the_service(bundle_path, monkeypatch):
     )
 
 
+@pytest.mark.usefixtures('compiled_service')
+def test_service_whose_queue_nobody_works_off_is_not_healthy(bundle_path):
+  service = Service(config(bundle_path))
+  with running(service) as of_service:
+    assert call(of_service, 'GET', '/healthz')[0] == 200
+    service._batcher.close()
+    while call(of_service, 'GET', '/healthz')[0] == 200:
+      pass
+    status, answer, _ = call(of_service, 'GET', '/healthz')
+    assert (status, answer['error']) == (500, 'Nobody works the queue off.')
+    assert recommend(of_service, history=['i1'])[0] == 503
+
+
 def test_requests_of_a_batch_do_not_spoil_each_other(recommender):
   fine, wrong = Query(('i1',)), Query(('i1',), k=99)
   answers = recommender.recommend([wrong, fine, Query(('i2',))])

@@ -12,6 +12,7 @@ import sys
 from plum_jax.artifacts import errors
 from plum_jax.launch import application
 from plum_jax.launch import chatter
+from plum_jax.launch import run_lock
 
 _PROGRAM = 'plum_jax.launch.recommend'
 _DESCRIPTION = """
@@ -40,21 +41,22 @@ def _run(argv: list[str]) -> None:
   from plum_jax.serving import bundle
 
   exclude = {'yes': True, 'no': False, 'bundle': None}
-  batch.recommend(
-      bundle.load(flags.bundle),
-      flags.input,
-      flags.output,
-      batch.BatchConfig(
-          k=flags.k,
-          batch_size=flags.batch_size,
-          exclude_history=exclude[flags.exclude_history],
-          max_history=flags.max_history,
-          unknown_items=flags.unknown_items,
-          output_format=f'.{flags.format}' if flags.format else '',
-      ),
-      allow=_lines(flags.allow) if flags.allow else None,
-      deny=_lines(flags.deny) if flags.deny else (),
-  )
+  with run_lock.hold(flags.output, '--output'):
+    batch.recommend(
+        bundle.load(flags.bundle),
+        flags.input,
+        flags.output,
+        batch.BatchConfig(
+            k=flags.k,
+            batch_size=flags.batch_size,
+            exclude_history=exclude[flags.exclude_history],
+            max_history=flags.max_history,
+            unknown_items=flags.unknown_items,
+            output_format=f'.{flags.format}' if flags.format else '',
+        ),
+        allow=_lines(flags.allow) if flags.allow else None,
+        deny=_lines(flags.deny) if flags.deny else (),
+    )
 
 
 def _lines(path: str) -> list[str]:

@@ -18,7 +18,9 @@ FILE_NAME = '.lock'
 
 
 @contextlib.contextmanager
-def hold(run_dir: str | os.PathLike[str]) -> Iterator[None]:
+def hold(
+    run_dir: str | os.PathLike[str], flag: str = '--gin.RUN_DIR'
+) -> Iterator[None]:
   """Makes the run directory and keeps other launches out of it.
 
   The operating system lets go of the lock when the process ends, however it
@@ -26,6 +28,7 @@ def hold(run_dir: str | os.PathLike[str]) -> Iterator[None]:
 
   Args:
     run_dir: the run's folder.
+    flag: what names it on the command line, for the message.
 
   Yields:
     Nothing, while the lock is held.
@@ -44,8 +47,7 @@ def hold(run_dir: str | os.PathLike[str]) -> Iterator[None]:
           'Another launch is writing this run.',
           where=run_dir,
           expected=f'no other; there is {file.read().strip() or "one"}',
-          fix='Wait for it or stop it, or choose another folder: '
-          '--gin.RUN_DIR=...',
+          fix=f'Wait for it or stop it, or choose another folder: {flag}=...',
       ) from error
     file.truncate(0)
     command = ' '.join(sys.argv)

@@ -55,7 +55,7 @@ def _run(argv: list[str]) -> None:
         str(error),
         where=sys.executable,
         expected='the packages of the extra serve',
-        fix="pip install 'plum-jax[serve]'",
+        fix="pip install -e '.[serve]'",
     ) from error
   from plum_jax.serving.query import Limits
 

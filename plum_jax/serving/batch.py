@@ -215,7 +215,9 @@ def _claim(output: pathlib.Path, settings: dict[str, object]) -> None:
   if path.exists():
     if path.read_text('utf-8') == text:
       return
-  elif not output.exists() or not any(output.iterdir()):
+  elif not output.exists() or all(  # A lock is no recommendation.
+      found.name.startswith('.') for found in output.iterdir()
+  ):
     with atomic.write_file(path) as temporary:
       temporary.write_text(text, 'utf-8')
     return

@@ -13,6 +13,7 @@ import pytest
 
 from plum_jax.launch import export_program
 from plum_jax.launch import recommend
+from plum_jax.launch import run_lock
 from plum_jax.launch import serve
 from plum_jax.testing import tiny_bundle
 from tests.serving import running_service
@@ -94,6 +95,10 @@ def test_recommendations_are_written_for_files(bundle_path, tmp_path, capsys):
     recommend.main(arguments)
   assert caught.value.code == 0
   assert (tmp_path / 'out' / 'a.parquet').exists()
+  with run_lock.hold(tmp_path / 'out'), pytest.raises(SystemExit) as caught:
+    recommend.main(arguments)
+  assert caught.value.code == 2
+  assert '--output=' in capsys.readouterr().err
   with pytest.raises(SystemExit) as caught:
     recommend.main([*arguments, '--k=2'])
   assert caught.value.code == 2

@@ -124,10 +124,12 @@ def test_killed_run_goes_on_with_the_files_that_are_missing(
   assert names == {'a.parquet', batch.SETTINGS_FILE}
   time = (output / 'a.parquet').stat().st_mtime_ns
   monkeypatch.setattr(batch._Worker, '_fetch', real)
+  (output / '.partial-b.parquet-0123').write_bytes(b'PAR1')  # By SIGKILL.
   with caplog.at_level('INFO', 'plum_jax'):
     batch.recommend(tiny, pattern, output, _CONFIG)
   assert '1 of 3 files are done' in caplog.text
   assert (output / 'a.parquet').stat().st_mtime_ns == time
+  assert not list(output.glob('.partial-*'))
   whole = tmp_path / 'whole'
   batch.recommend(tiny, pattern, whole, _CONFIG)
   for name in 'abc':

@@ -198,6 +198,8 @@ class Engine:
 
   def _compile(self) -> dict[tuple[str, int], Any]:
     """Compiles a program for each restriction and batch size."""
+    # JAX may remember functions that it compiled: not with weights in them.
+    model, settings = self.bundle.model, self.bundle.search
     programs = {}
     widths = {
         EXCLUDED: self.config.max_excluded,
@@ -208,14 +210,7 @@ class Engine:
         continue
 
       def run(params, index, features, items, kind=kind):
-        return search(
-            self.bundle.model,
-            self.bundle.search,
-            params,
-            index,
-            features,
-            **{kind: items},
-        )
+        return search(model, settings, params, index, features, **{kind: items})
 
       for batch_size in self.config.batch_sizes:
         programs[kind, batch_size] = (

@@ -3,6 +3,8 @@
 """The compiled search: what is padded, taken over and refused."""
 
 import dataclasses
+import gc
+import weakref
 
 import numpy as np
 import pytest
@@ -72,6 +74,18 @@ def test_same_generator_is_taken_over_with_its_programs(tiny, engine):
       _search(again, [[1]], [[]]).item_ids,
       _search(engine, [[1]], [[]]).item_ids,
   )
+
+
+def test_engine_that_was_replaced_leaves_no_weights_behind(tiny, engine):
+  first = Engine(tiny, dataclasses.replace(engine.config, max_allowed=0))
+  second = Engine(tiny, first.config, first)
+  _search(first, [[1]], [[]])
+  gone = weakref.ref(first)
+  del first
+  gc.collect()
+  assert second.num_compiled == 0
+  assert gone() is None
+  assert _search(second, [[1]], [[]]).valid.all()
 
 
 def test_programs_of_another_search_are_not_taken_over(engine, tmp_path):

@@ -4,9 +4,11 @@
 
 import asyncio
 from concurrent import futures
+import gc
 import json
 import shutil
 import threading
+import weakref
 
 import pytest
 
@@ -99,6 +101,15 @@ def test_same_bundle_is_swapped_without_compiling(live):
       'before': service.version,
       'compiled': 0,
   }
+
+
+def test_bundle_that_was_replaced_is_let_go(live):
+  path, service, port = live
+  gone = weakref.ref(service._batcher.recommender)
+  tiny_bundle.write(path, num_items=27)
+  assert swap(port)[0] == 200
+  gc.collect()
+  assert gone() is None
 
 
 def test_new_items_are_live_without_compiling(live):

@@ -21,6 +21,7 @@ import json
 import os
 import pathlib
 import shutil
+import stat
 from typing import Any
 
 import jax
@@ -186,6 +187,11 @@ def write(
       },
       targets.generator / _PARAMETERS,
   )
+  # safetensors lets its owner alone read a file; who serves may be another.
+  mode = stat.S_IMODE((targets.generator / _MODEL).stat().st_mode)
+  for path in directory.rglob('*'):
+    if path.is_file():
+      path.chmod(mode)
   bundle_manifest.write(
       directory,
       {'prompt': dataclasses.asdict(prompt), 'search': search.to_json()},

@@ -127,7 +127,8 @@ def write(
   )
   with atomic.write_directory(directory) as temporary:
     (temporary / PROGRAM).write_bytes(exported.serialize())
-    safetensors.numpy.save_file(arrays, temporary / INDEX)
+    # safetensors' own writer lets the owner alone read the file.
+    (temporary / INDEX).write_bytes(safetensors.numpy.save(arrays))
     values = {
         'format': _FORMAT,
         'bundle': bundle.version,

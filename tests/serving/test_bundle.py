@@ -72,6 +72,12 @@ def test_same_content_has_the_same_version(bundle_path, tmp_path, tiny):
   assert bundle.load(tmp_path / 'other').version != tiny.version
 
 
+def test_who_may_read_one_file_may_read_all(bundle_path):
+  files = [path for path in bundle_path.rglob('*') if path.is_file()]
+  modes = {path.stat().st_mode for path in files}
+  assert modes == {(bundle_path / bundle_manifest.FILE_NAME).stat().st_mode}
+
+
 def test_sampling_cannot_be_served():
   with pytest.raises(InputError, match='Sampling cannot be served'):
     bundle.check_strategy(Sampling())

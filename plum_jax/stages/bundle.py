@@ -9,7 +9,6 @@ import pathlib
 
 import pyarrow.parquet as pq
 
-from plum_jax.artifacts import manifest
 from plum_jax.artifacts import stage
 from plum_jax.data.task_description import describe
 from plum_jax.decoding.strategies import BEAM_SEARCH
@@ -65,8 +64,6 @@ def run(
       'vocabulary': sources.vocabulary,
       'training': sources.generator,
   }
-  for path in inputs.values():
-    manifest.content_hash(path)  # Whatever is missing is named first.
   item_ids = catalog_items.read_item_ids(sources.items)
   table, _ = parts_lib.check(sources, item_ids)
 

@@ -41,9 +41,12 @@ def _run(argv: list[str]) -> None:
   from plum_jax.serving import bundle
 
   exclude = {'yes': True, 'no': False, 'bundle': None}
+  loaded = bundle.load(flags.bundle)
+  allow = _lines(flags.allow) if flags.allow else None
+  deny = _lines(flags.deny) if flags.deny else ()
   with run_lock.hold(flags.output, '--output'):
     batch.recommend(
-        bundle.load(flags.bundle),
+        loaded,
         flags.input,
         flags.output,
         batch.BatchConfig(
@@ -54,8 +57,8 @@ def _run(argv: list[str]) -> None:
             unknown_items=flags.unknown_items,
             output_format=f'.{flags.format}' if flags.format else '',
         ),
-        allow=_lines(flags.allow) if flags.allow else None,
-        deny=_lines(flags.deny) if flags.deny else (),
+        allow=allow,
+        deny=deny,
     )
 
 

@@ -129,11 +129,13 @@ def test_program_is_exported(bundle_path, tmp_path):
     ],
 )
 def test_what_cannot_be_used_is_refused_without_a_traceback(
-    launcher, arguments, named, capsys
+    launcher, arguments, named, capsys, tmp_path, monkeypatch
 ):
+  monkeypatch.chdir(tmp_path)
   with pytest.raises(SystemExit) as caught:
     launcher.main(arguments)
   assert caught.value.code == 2
   error = capsys.readouterr().err
   assert error.startswith('Error: ')
   assert named in error
+  assert not list(tmp_path.iterdir())

@@ -5,15 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import seqio
-import tensorflow as tf
 
 from plum_jax.artifacts.errors import InputError
 from plum_jax.data import evaluation_arrays
 from plum_jax.data import tensorflow_runtime
+from plum_jax.data.expanded_source import ExpandedSource
 
 
 def candidate_prompts(
@@ -58,7 +57,11 @@ def candidate_prompts(
     )
   expanded = provider.replace(
       name=f'{task}_of_candidates',
-      source=_CandidateSource(provider.source, candidate_item_ids),
+      source=ExpandedSource(
+          provider.source,
+          split,
+          {'target_item_id': candidate_item_ids.astype(np.int32)},
+      ),
   )
   dataset = expanded.get_dataset(sequence_length, split=split, shuffle=False)
   arrays = evaluation_arrays.read(dataset, sequence_length, converter, task)
@@ -86,49 +89,3 @@ def _not_pointwise(task: str, what: str) -> InputError:
       expected='a task with one example a target, which asks about its item',
       fix='Name the task of pointwise ranking, or score answers instead.',
   )
-
-
-class _CandidateSource(seqio.DataSource):
-  """A source's records, each once a candidate, as if that were the target."""
-
-  def __init__(self, source: Any, candidate_item_ids: np.ndarray):
-    self._source = source
-    self._item_ids = np.asarray(candidate_item_ids, np.int32)
-    super().__init__(splits=source.splits)
-
-  @property
-  def supports_arbitrary_sharding(self) -> bool:
-    """Whether SeqIO may ask for shards of any number: no."""
-    return False
-
-  def num_input_examples(self, split: str) -> int:
-    """Returns the number of pairs of a target and a candidate."""
-    del split
-    return self._item_ids.size
-
-  def list_shards(self, split: str) -> list[str]:
-    """Returns the one shard that there is."""
-    return [split]
-
-  def get_dataset(
-      self,
-      split: str = 'train',
-      shuffle: bool = True,
-      seed: int | None = None,
-      shard_info: seqio.ShardInfo | None = None,
-      *,
-      sequence_length: Mapping[str, int] | None = None,
-      use_cached: bool = False,
-      num_epochs: int | None = 1,
-  ) -> tf.data.Dataset:
-    """Returns the records, in order and once: the options are not used."""
-    del shuffle, seed, shard_info, sequence_length, use_cached, num_epochs
-    records = self._source.get_dataset(split=split, shuffle=False)
-    candidates = tf.data.Dataset.from_tensor_slices(self._item_ids)
-
-    def expand(record, item_ids):
-      return tf.data.Dataset.from_tensor_slices(item_ids).map(
-          lambda item: record | {'target_item_id': item}
-      )
-
-    return tf.data.Dataset.zip(records, candidates).flat_map(expand)

@@ -12,6 +12,7 @@ from plotly import graph_objects as go
 from plum_jax.artifacts import atomic
 from plum_jax.reports import figures
 from plum_jax.reports import page
+from plum_jax.reports import results_table
 from plum_jax.reports import study_curves
 from plum_jax.reports.study_results import Spread
 from plum_jax.reports.study_results import StudyResults
@@ -53,7 +54,7 @@ def _difference(found: Spread) -> str:
 
 
 def _rows(results: StudyResults) -> list[list[str]]:
-  """Returns a row for each experiment, and one for its difference."""
+  """Returns rows of experiments, of their differences and of baselines."""
   first = results.experiments[0]
   rows = []
   for experiment in results.experiments:
@@ -69,6 +70,11 @@ def _rows(results: StudyResults) -> list[list[str]]:
               for name in results.metrics
           ]
       )
+  for baseline in results.baselines:
+    rows.append(
+        [results_table.label(baseline)]
+        + [_mean(results.of_baseline(baseline, x)) for x in results.metrics]
+    )
   return rows
 
 
@@ -81,6 +87,8 @@ def note(results: StudyResults) -> str:
         f' Differences from {results.experiments[0]} are taken seed by seed: '
         'mean ± standard error.'
     )
+  if results.baselines:
+    text += f' Baselines are those of the runs of {results.experiments[0]}.'
   return text
 
 

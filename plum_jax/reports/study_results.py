@@ -121,6 +121,42 @@ class StudyResults:
     )
     return spread([None if a is None or b is None else a - b for a, b in pairs])
 
+  @property
+  def baselines(self) -> tuple[str, ...]:
+    """Other models of which the first experiment's runs have such metrics.
+
+    None unless all metrics of the form `<model>/<task>/<metric>` are one
+    model's.
+    """
+    asked = [_model_and_metric(name) for name in self.metrics]
+    models = {model for model, _ in asked if model}
+    if len(models) != 1:
+      return ()
+    wanted = {metric for model, metric in asked if model}
+    found = {
+        model: None
+        for run in self.runs
+        if run.experiment == self.experiments[0]
+        for model, metric in map(_model_and_metric, run.figures)
+        if metric in wanted and model not in models
+    }
+    return tuple(sorted(found))
+
+  def of_baseline(self, baseline: str, metric: str) -> Spread:
+    """Returns what a baseline has in the place of a metric, by seed.
+
+    Args:
+      baseline: one of `baselines`.
+      metric: one of `metrics`, of another model.
+
+    Returns:
+      The figure of the first experiment's runs; none where the metric is of no
+      model.
+    """
+    model, name = _model_and_metric(metric)
+    own = f'{baseline}/{name}' if model else ''
+    return self.of(self.experiments[0], own)
+
   def _values(self, experiment: str, metric: str) -> list[float | None]:
     figures = {
         run.seed: run.figures
@@ -128,6 +164,18 @@ class StudyResults:
         if run.experiment == experiment
     }
     return [figures[seed].get(metric) for seed in self.seeds]
+
+
+def _model_and_metric(name: str) -> tuple[str, str]:
+  """Takes a name apart; no model where it names none.
+
+  >>> _model_and_metric('sasrec/ranking/hr@10')
+  ('sasrec', 'ranking/hr@10')
+  >>> _model_and_metric('semantic_ids/uniqueness')
+  ('', 'semantic_ids/uniqueness')
+  """
+  model, _, metric = name.partition('/')
+  return (model, metric) if '/' in metric else ('', name)
 
 
 def read_figures(
@@ -219,6 +267,13 @@ def to_json(results: StudyResults) -> dict[str, Any]:
               for metric in results.metrics
           }
           for experiment in results.experiments
+      },
+      'baselines': {
+          baseline: {
+              metric: dataclasses.asdict(results.of_baseline(baseline, metric))
+              for metric in results.metrics
+          }
+          for baseline in results.baselines
       },
       'compared_with': first,
       'differences': {

@@ -192,3 +192,38 @@ def test_undefined_figures_are_those_recorded_as_null(tmp_path):
   assert study_results.read_figures(tmp_path, folders) == {
       'generative/ranking/hr@10': 0.5
   }
+
+
+def test_baselines_of_the_first_experiment_stand_below_the_experiments(
+    results,
+):
+  runs = tuple(
+      Run(
+          run.experiment,
+          run.seed,
+          {
+              **run.figures,
+              'sasrec/retrieval/recall@10': 0.25
+              if run.experiment == 'a'
+              else 0,
+              'sasrec/retrieval/recall@5': 0.1,
+          },
+      )
+      for run in results.runs
+  )
+  found = StudyResults(('a', 'b'), (0, 1, 2), results.metrics, runs)
+  assert results.baselines == ()
+  assert found.baselines == ('sasrec',)
+  assert found.of_baseline('sasrec', _RECALL).values == (0.25, 0.25, 0.25)
+  assert found.of_baseline('sasrec', 'cosine').mean is None
+  lines = study_page.text_table(found).splitlines()
+  assert ' '.join(lines[5].split()) == 'SASRec 0.2500 ± 0.0000 – ± –'
+  assert 'Baselines are those of the runs of a.' in lines[-1]
+  summary = study_results.to_json(found)['baselines']
+  assert summary['sasrec'][_RECALL]['mean'] == 0.25
+
+
+def test_no_baselines_stand_beside_metrics_of_several_models(results):
+  other = 'sasrec/retrieval/recall@10'
+  runs = (Run('a', 0, {_RECALL: 0.5, other: 0.25, 'lem/retrieval/x': 1.0}),)
+  assert StudyResults(('a',), (0,), (_RECALL, other), runs).baselines == ()

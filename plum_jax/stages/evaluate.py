@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 import pathlib
+from typing import Any
 
 import jax
 import numpy as np
@@ -66,6 +67,7 @@ def run(
     decoding: Strategy = BEAM_SEARCH,
     mesh: jax.sharding.Mesh | None = None,
     title_task: str = '',
+    max_title_tokens: int | None = None,
 ) -> None:
   """Writes `evaluation/` from the artifacts of all earlier stages.
 
@@ -84,6 +86,7 @@ def run(
     decoding: how the generator chooses items.
     mesh: the devices that the generator runs on; one if None.
     title_task: the registered task whose prompts a title follows.
+    max_title_tokens: longer titles are cut, as that task cuts them.
 
   Raises:
     InputError: an artifact is missing, or was made with another one than that
@@ -98,23 +101,24 @@ def run(
     split_name, split_options = evaluated_models.split_of_tasks(folders)
     made_split = splits.make_split(catalog.histories, split_name, split_options)
     counts = count_interactions(catalog.histories, made_split)
-    makers = _baselines(folders, counts)
-    model_kind = DECODER_ONLY
+    makers, model_kind = _baselines(folders, counts), DECODER_ONLY
     if _generates(recommenders):
-      found, model_kind = _generators(folders, beam_size, decoding, mesh)
+      found, model_kind = _generators(
+          folders, beam_size, decoding, max_title_tokens, mesh
+      )
       makers |= found
     features = evaluation_arrays(task, split, task_feature_lengths, model_kind)
     targets = features.pop('target_item_ids')
-    other_features = {}
+    title_features = {}
     if TITLES in recommenders:
-      other_features[TITLES] = _title_features(
+      title_features = _title_features(
           title_task, split, task_feature_lengths, model_kind, features, targets
       )
     results = {}
     for name in recommenders:
       result = evaluator.evaluate(
           makers[name](),
-          other_features.get(name, features),
+          title_features if name == TITLES else features,
           targets,
           num_items=catalog.num_items,
           ks=ks,
@@ -123,15 +127,14 @@ def run(
           categories=item_categories(catalog.items['categories']),
           name=f'evaluation of {name}',
       )
-      result = _with_groups(result, counts, made_split)
       cost = _training_cost(folders, name, catalog.num_items)
-      results[name] = result.with_metrics(cost.metrics())
-    user_ids = np.asarray(catalog.histories.user_ids, dtype=object)
+      figures = _of_groups(result, counts, made_split) | cost.metrics()
+      results[name] = result.with_metrics(figures)
     results_lib.save_results(
         directory,
         results,
         split=f'{split_name}, {split}',
-        user_ids=user_ids[features['user']].tolist(),
+        user_ids=catalog.histories.user_ids[features['user']].tolist(),
         item_ids=catalog.item_ids,
         history_item_ids=features['history_item_ids'],
     )
@@ -151,9 +154,16 @@ def run(
           'batch_size': batch_size,
           'exclude_history': exclude_history,
           'decoding': describe_strategy(decoding),
-          **({'title_task': describe(title_task)} if title_task else {}),
+          **_title_parameters(title_task, max_title_tokens),
       },
   )
+
+
+def _title_parameters(task: str, max_tokens: int | None) -> dict[str, Any]:
+  """Says how titles are asked for, if they are."""
+  if not task:
+    return {}
+  return {'title_task': describe(task), 'max_title_tokens': max_tokens}
 
 
 def _baselines(
@@ -172,6 +182,7 @@ def _generators(
     folders: RunDirectory,
     beam_size: int,
     decoding: Strategy,
+    max_title_tokens: int | None,
     mesh: jax.sharding.Mesh | None,
 ) -> tuple[dict[str, Callable[[], Recommender]], str]:
   """Loads the generator; returns what makes its searches, and its kind."""
@@ -182,23 +193,21 @@ def _generators(
           model, params, load_index(folders), strategy=decoding, **search
       ),
       TITLES: lambda: TitleRecommender(
-          model, params, load_title_trie(folders), **search
+          model, params, load_title_trie(folders, max_title_tokens), **search
       ),
   }, saved.kind(model)
 
 
-def _with_groups(
+def _of_groups(
     result: EvaluationResult, counts: np.ndarray, split: splits.Split
-) -> EvaluationResult:
-  """Adds figures by the popularity of targets and for cold-start items."""
-  return result.with_metrics(
-      item_groups.group_metrics(
-          result.item_ids,
-          result.targets,
-          deciles=item_groups.popularity_deciles(counts),
-          cold_start_items=split.cold_start_items,
-          ks=result.ks,
-      )
+) -> dict[str, float | None]:
+  """Returns figures by the popularity of targets and for cold-start items."""
+  return item_groups.group_metrics(
+      result.item_ids,
+      result.targets,
+      deciles=item_groups.popularity_deciles(counts),
+      cold_start_items=split.cold_start_items,
+      ks=result.ks,
   )
 
 

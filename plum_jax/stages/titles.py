@@ -16,11 +16,15 @@ from plum_jax.stages.run_directory import RunDirectory
 from plum_jax.vocabulary.layout import MODEL_FILE
 
 
-def load_title_trie(folders: RunDirectory) -> TitleTrie:
+def load_title_trie(
+    folders: RunDirectory, max_tokens: int | None = None
+) -> TitleTrie:
   """Builds the trie of the titles of a run's items.
 
   Args:
     folders: with `catalog/` and `vocabulary/`.
+    max_tokens: longer titles are cut, as tasks cut them that a model has learnt
+      to write titles from; None for whole titles.
 
   Returns:
     The trie, over text pieces of the vocabulary, with item numbers.
@@ -43,7 +47,9 @@ def load_title_trie(folders: RunDirectory) -> TitleTrie:
   titles = processor.encode(catalog.titles, out_type=int)
   try:
     return build_title_trie(
-        titles, eos_id=processor.eos_id(), item_names=catalog.item_ids
+        [title[:max_tokens] for title in titles],
+        eos_id=processor.eos_id(),
+        item_names=catalog.item_ids,
     )
   except ValueError as error:
     raise InputError(

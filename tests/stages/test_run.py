@@ -282,6 +282,9 @@ def test_title_trie_of_a_run_refuses_items_without_a_title(finished, tmp_path):
   trie = titles.load_title_trie(RunDirectory(other))
   table = Catalog.load(other / 'catalog')
   assert trie.num_items == table.num_items
+  cut = titles.load_title_trie(RunDirectory(other), max_tokens=2)
+  assert cut.num_levels == 3 < trie.num_levels  # with their end
+  assert cut.num_titles < trie.num_titles
   column = table.items.schema.get_field_index('title')
   emptied = table.items.set_column(
       column, 'title', pa.array(['', *table.titles[1:]])

@@ -84,9 +84,7 @@ def run(
         folders,
         histories,
         found_split,
-        {'test': found_split.test, 'validation': found_split.validation}[
-            targets
-        ],
+        _targets(found_split, targets),
         targets,
         ranking,
         rating,
@@ -149,6 +147,19 @@ def _measure(
         RATING: evaluate_rating(evaluated, name),
     }
   return figures
+
+
+def _targets(split: splits.Split, name: str) -> splits.Targets:
+  """Returns the targets of a split by name."""
+  targets = {'test': split.test, 'validation': split.validation}
+  if name not in targets:
+    raise InputError(
+        f'There are no targets in a split {name!r}.',
+        where='EVALUATION_SPLIT',
+        expected=' or '.join(targets),
+        fix='Correct the name.',
+    )
+  return targets[name]
 
 
 def _task(name: str) -> dict[str, Any]:

@@ -230,6 +230,11 @@ def test_models_of_another_split_are_refused(finished):
     _evaluate(finished[0], models=('bpr_mf',), split='by_time')
 
 
+def test_targets_of_no_split_are_refused(finished):
+  with pytest.raises(InputError, match="in a split 'train'"):
+    _evaluate(finished[0], targets='train', models=('popularity',))
+
+
 def test_an_unknown_model_is_refused(finished):
   with pytest.raises(InputError, match='simplex'):
     _evaluate(finished[0], models=('simplex',))

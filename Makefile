@@ -3,12 +3,13 @@
 #   make quickstart   real interactions to a results table, on a laptop
 #   make sid-ablation PLUM's ablation of Semantic IDs: six experiments, 3 seeds
 #   make plum         PLUM's 2x2: language model or none, pre-trained or not
+#   make aligned      recommendation knowledge in natural language: 5 mixtures
 #   make test         lint, types, all tests
 #   make format       lays out the code
 #   make lock         resolves the lock files anew (needs uv)
 #   make tpu-compiler fetches what compiles for TPUs where there is none
 #
-# QUICKSTART_ARGS, SID_ABLATION_ARGS and PLUM_ARGS are passed on, for example
+# QUICKSTART_ARGS, SID_ABLATION_ARGS, PLUM_ARGS and ALIGNED_ARGS are passed on, for example
 #   make quickstart QUICKSTART_ARGS='--gin.RUN_DIR=runs/mine'
 #   make sid-ablation SID_ABLATION_ARGS='--gin_file=gin/catalogs/beauty.gin
 #     --gin.CATALOG_PATH=data/amazon2014_beauty --gin.RUN_DIR=runs/beauty_sids'
@@ -19,6 +20,14 @@ PYTEST_ARGS ?= -n 2
 QUICKSTART_ARGS ?=
 SID_ABLATION_ARGS ?=
 PLUM_ARGS ?=
+ALIGNED_ARGS ?=
+# The figures of the ablation, of each model that has them.
+ALIGNED_METRICS := $(foreach figure,retrieval/recall@5 retrieval/ndcg@5 \
+  retrieval/recall@10 retrieval/ndcg@10 ranking/hr@5 ranking/ndcg@5 \
+  ranking/hr@10 ranking/ndcg@10 rating/rmse rating/mae rating/auc, \
+  generative/$(figure))
+COMMA := ,
+SPACE := $() $()
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -37,7 +46,7 @@ SOURCES := $(PACKAGES) tests $(wildcard benchmarks) setup.py
 # newer; others ignore it).
 export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1
 
-.PHONY: quickstart sid-ablation plum test lint types unit doctests format lock tpu-compiler
+.PHONY: quickstart sid-ablation plum aligned test lint types unit doctests format lock tpu-compiler
 
 quickstart: $(INSTALLED)
 	$(BIN)/python -m plum_jax.launch.quickstart \
@@ -64,6 +73,14 @@ plum: $(INSTALLED)
 	  --stages=catalog,item_embeddings,semantic_ids,general_text,vocabulary,tasks,train,evaluate \
 	  --metrics=generative/retrieval/recall@10 \
 	  --gin.RECOMMENDERS="('generative',)" $(PLUM_ARGS)
+
+aligned: $(INSTALLED)
+	$(BIN)/python -m plum_jax.launch.study \
+	  --experiments=gin/experiments/aligned_rec.gin,gin/experiments/aligned_mim.gin \
+	  --experiments=gin/experiments/aligned_mlm.gin,gin/experiments/aligned_bpr.gin \
+	  --experiments=gin/experiments/aligned_all.gin \
+	  --stages=catalog,item_embeddings,semantic_ids,general_text,vocabulary,tasks,train,sasrec,bpr_mf,biased_mf,evaluate,evaluate_tasks \
+	  --metrics=$(subst $(SPACE),$(COMMA),$(strip $(ALIGNED_METRICS))) $(ALIGNED_ARGS)
 
 test: lint types unit doctests
 

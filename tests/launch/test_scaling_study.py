@@ -188,7 +188,13 @@ def test_report_without_its_runs_says_which_is_missing(tmp_path):
         (['--gin.SCALING_SIZES=()'], 'SCALING_SIZES'),
         (['--gin.SCALING_BUDGETS=(0.0,)'], 'SCALING_BUDGETS'),
         (['--gin.SCALING_BUDGETS=(1e12,)', '--predict'], '1 budgets are too'),
-        (['--gin.SCALING_FLOOR=True'], '3 budgets are too few'),
+        (
+            [
+                '--gin.SCALING_FLOOR=True',
+                '--gin.SCALING_BUDGETS=(1.0, 2.0, 3.0)',
+            ],
+            '3 budgets are too few',
+        ),
         (['--next_budget=1e12'], 'no budget beyond'),
         (['--next_budget=much'], 'no budget beyond'),
         (['--stages=trian'], 'no stage'),

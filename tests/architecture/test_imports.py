@@ -270,3 +270,23 @@ def test_no_module_asks_for_devices_at_import():
           importlib.import_module(module.name)
       jax.config.update('jax_num_cpu_devices', 2)
       """)
+
+
+def test_nothing_reads_or_writes_pickles():
+  pickling = {'pickle', 'cPickle', 'cloudpickle', 'dill', 'joblib', 'shelve'}
+  found = []
+  for path in sorted(_ROOT.glob('plum_jax/**/*.py')):
+    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+      if isinstance(node, ast.Import):
+        names = {alias.name.partition('.')[0] for alias in node.names}
+      elif isinstance(node, ast.ImportFrom):
+        names = {(node.module or '').partition('.')[0]}
+      elif isinstance(node, ast.keyword) and node.arg == 'allow_pickle':
+        names = (
+            set() if ast.unparse(node.value) == 'False' else {'allow_pickle'}
+        )
+      else:
+        continue
+      if names & (pickling | {'allow_pickle'}):
+        found.append(f'{path}:{node.lineno}')
+  assert not found

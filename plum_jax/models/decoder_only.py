@@ -11,11 +11,8 @@ from typing import Any, cast
 import jax
 import jax.numpy as jnp
 
-from plum_jax.decoding.beam_search import BeamSearchResult
-from plum_jax.decoding.constraint_index import ConstraintIndex
-from plum_jax.decoding.strategies import BEAM_SEARCH
-from plum_jax.decoding.strategies import Strategy
 from plum_jax.models import generation
+from plum_jax.models import item_search
 from plum_jax.models import losses
 from plum_jax.models import routing_loss
 from plum_jax.networks.config import DecoderOnlyConfig
@@ -27,7 +24,7 @@ Batch = Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
-class DecoderOnlyModel:
+class DecoderOnlyModel(item_search.ItemSearch):
   """Next-token loss, and constrained decoding after a prompt.
 
   Attributes:
@@ -180,77 +177,6 @@ class DecoderOnlyModel:
             decode=True,
             prefix_mask=prompt.mask,
         ),
-    )
-
-  def search(
-      self,
-      params: Any,
-      prompt: generation.Prompt,
-      index: ConstraintIndex,
-      beam_size: int,
-      excluded_item_ids: jax.Array | None = None,
-      strategy: Strategy = BEAM_SEARCH,
-      user_seeds: jax.Array | None = None,
-  ) -> BeamSearchResult:
-    """Generates the most probable items after prompts that were computed.
-
-    Args:
-      params: the collection `params`.
-      prompt: what `prefill` returned.
-      index: the valid SIDs.
-      beam_size: see `decoding.beam_search`.
-      excluded_item_ids: see `decoding.beam_search`.
-      strategy: see `decoding.beam_search`.
-      user_seeds: see `decoding.beam_search`.
-
-    Returns:
-      The items.
-    """
-    return generation.search(
-        self.continuation(params, prompt),
-        index,
-        beam_size,
-        excluded_item_ids,
-        strategy,
-        user_seeds,
-    )
-
-  def recommend(
-      self,
-      params: Any,
-      batch: Batch,
-      index: ConstraintIndex,
-      beam_size: int,
-      excluded_item_ids: jax.Array | None = None,
-      strategy: Strategy = BEAM_SEARCH,
-      user_seeds: jax.Array | None = None,
-  ) -> BeamSearchResult:
-    """Generates the most probable items after each prompt.
-
-    The prompt runs through the network once a user; its keys and values are
-    shared by the user's beams.
-
-    Args:
-      params: the collection `params`.
-      batch: see `prefill`.
-      index: the valid SIDs.
-      beam_size: see `decoding.beam_search`.
-      excluded_item_ids: see `decoding.beam_search`.
-      strategy: see `decoding.beam_search`.
-      user_seeds: see `decoding.beam_search`.
-
-    Returns:
-      The items.
-    """
-    prompt = self.prefill(params, batch)
-    return self.search(
-        params,
-        prompt,
-        index,
-        beam_size,
-        excluded_item_ids,
-        strategy,
-        user_seeds,
     )
 
   def _apply(self, variables, tokens, targets, **kwargs):

@@ -11,11 +11,8 @@ from typing import Any, cast
 import jax
 import jax.numpy as jnp
 
-from plum_jax.decoding.beam_search import BeamSearchResult
-from plum_jax.decoding.constraint_index import ConstraintIndex
-from plum_jax.decoding.strategies import BEAM_SEARCH
-from plum_jax.decoding.strategies import Strategy
 from plum_jax.models import generation
+from plum_jax.models import item_search
 from plum_jax.models import losses
 from plum_jax.networks.config import T5Config
 from plum_jax.networks.encoder_decoder import Transformer
@@ -24,7 +21,7 @@ Batch = Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
-class EncoderDecoderModel:
+class EncoderDecoderModel(item_search.ItemSearch):
   """Loss of the targets given the inputs, and constrained decoding.
 
   Attributes:
@@ -146,77 +143,6 @@ class EncoderDecoderModel:
             decode=True,
             prefix_mask=~start,
         ),
-    )
-
-  def search(
-      self,
-      params: Any,
-      prompt: generation.Prompt,
-      index: ConstraintIndex,
-      beam_size: int,
-      excluded_item_ids: jax.Array | None = None,
-      strategy: Strategy = BEAM_SEARCH,
-      user_seeds: jax.Array | None = None,
-  ) -> BeamSearchResult:
-    """Generates the most probable items for inputs that were encoded.
-
-    Args:
-      params: the collection `params`.
-      prompt: what `prefill` returned.
-      index: the valid SIDs.
-      beam_size: see `decoding.beam_search`.
-      excluded_item_ids: see `decoding.beam_search`.
-      strategy: see `decoding.beam_search`.
-      user_seeds: see `decoding.beam_search`.
-
-    Returns:
-      The items.
-    """
-    return generation.search(
-        self.continuation(params, prompt),
-        index,
-        beam_size,
-        excluded_item_ids,
-        strategy,
-        user_seeds,
-    )
-
-  def recommend(
-      self,
-      params: Any,
-      batch: Batch,
-      index: ConstraintIndex,
-      beam_size: int,
-      excluded_item_ids: jax.Array | None = None,
-      strategy: Strategy = BEAM_SEARCH,
-      user_seeds: jax.Array | None = None,
-  ) -> BeamSearchResult:
-    """Generates the most probable items for each input.
-
-    The encoder and the projections of its output to keys and values run once a
-    user; the user's beams share them.
-
-    Args:
-      params: the collection `params`.
-      batch: see `prefill`.
-      index: the valid SIDs.
-      beam_size: see `decoding.beam_search`.
-      excluded_item_ids: see `decoding.beam_search`.
-      strategy: see `decoding.beam_search`.
-      user_seeds: see `decoding.beam_search`.
-
-    Returns:
-      The items.
-    """
-    prompt = self.prefill(params, batch)
-    return self.search(
-        params,
-        prompt,
-        index,
-        beam_size,
-        excluded_item_ids,
-        strategy,
-        user_seeds,
     )
 
   def _decode(self, variables, encoded, inputs, tokens, targets, **kwargs):

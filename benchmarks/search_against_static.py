@@ -205,9 +205,9 @@ def _compare(
 
   theirs, ours = as_rows(np.asarray(tokens)), as_rows(found_sids)
   same = [np.isin(a, b).mean() for a, b in zip(ours, theirs, strict=True)]
+  valid = [np.isin(side, as_rows(sids)).mean() for side in (ours, theirs)]
   print(
-      f'  valid: this project 100 %, STATIC '
-      f'{np.isin(theirs, as_rows(sids)).mean():.1%}; '
+      f'  valid: this project {valid[0]:.1%}, STATIC {valid[1]:.1%}; '
       f'items of ours that STATIC found too: {np.mean(same):.1%}'
   )
 

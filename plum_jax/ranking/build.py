@@ -216,6 +216,7 @@ def train(
       batch_size=config.batch_size,
       order=config.order,
       seed=seed,
+      num_epochs=config.num_epochs,
       process_index=jax.process_index(),
       process_count=jax.process_count(),
   )

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 import math
 from typing import Any
 
@@ -45,11 +45,17 @@ def predict(
   """
   count = rows.stop - rows.start
   report = progress.Progress('ranking: predict', count, 'impressions')
+
+  def batches() -> Iterator[np.ndarray]:
+    for start in range(rows.start, rows.stop, batch_size):
+      yield np.minimum(np.arange(start, start + batch_size), rows.stop - 1)
+
+  # Of one shape, so that the program compiles once.
+  items_per_row = maker.items_per_row(batches())
   found = []
-  for start in range(rows.start, rows.stop, batch_size):
-    wanted = np.minimum(np.arange(start, start + batch_size), rows.stop - 1)
-    found.append(model.predict(params, maker.make(wanted)))
-    report.update(min(start + batch_size, rows.stop) - rows.start)
+  for number, wanted in enumerate(batches(), start=1):
+    found.append(model.predict(params, maker.make(wanted, items_per_row)))
+    report.update(min(number * batch_size, count))
   return np.concatenate([np.asarray(one) for one in found])[:count]
 
 

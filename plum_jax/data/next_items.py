@@ -1,10 +1,11 @@
 # Copyright 2026 The PLUM-JAX Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Retrieval in natural language: a history, then which item comes next."""
+"""Retrieval in natural language: a history, then which items come next."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -55,5 +56,56 @@ class NextItem(WordedTask):
         {HISTORY: history_slices.slices(items, first, stops)},
         tf.gather(self.answers, targets),
         targets,
+        first,
+    )
+
+
+class NextItems(WordedTask):
+  """Several items after a history are asked for at once, by Semantic ID.
+
+  An encoder-decoder learns one item from a prompt of some hundred tokens; this
+  way it learns as many as the targets have room for, at the same cost.
+  """
+
+  def __init__(
+      self,
+      setting: WordedSetting,
+      items: ItemMentions,
+      variants: Sequence[str],
+      max_next_items: int,
+  ):
+    """Encodes the phrasings.
+
+    Args:
+      setting: of all tasks.
+      items: of the run.
+      variants: phrasings with the place `history`.
+      max_next_items: the most items that are asked for.
+
+    Raises:
+      InputError: a phrasing cannot be used.
+    """
+    super().__init__(setting, items, [variants], items.sids, {})
+    self._max_next_items = max_next_items
+    self.longest_answer *= max_next_items
+
+  def describe(self) -> dict[str, Any]:
+    """See `WordedTask.describe`."""
+    return super().describe() | {'max_next_items': self._max_next_items}
+
+  def samples(
+      self, record: Mapping[str, tf.Tensor], seed: tf.Tensor, lengths: Lengths
+  ) -> Samples:
+    """See `WordedTask.samples`; the target item is the first one."""
+    stops = self.positions(record, seed)
+    items = self.items(record)
+    first = self.first(items, stops, {}, lengths.inputs)
+    item_ids = record_targets.item_ids_with_target(record)
+    ends = tf.minimum(stops + self._max_next_items, tf.size(item_ids))
+    return Samples(
+        stops,
+        {HISTORY: history_slices.slices(items, first, stops)},
+        history_slices.slices(tf.gather(self.answers, item_ids), stops, ends),
+        tf.gather(item_ids, stops),
         first,
     )

@@ -94,7 +94,9 @@ class Dense(nn.Module):
     kernel = with_sharding_constraint(
         kernel.astype(self.dtype), self.kernel_axes
     )
-    return (x @ kernel).reshape(*batch_shape, *self.features)
+    # Not `@`, which is jitted: adapters are put in here, see `models.lora`.
+    product = jax.lax.dot_general(x, kernel, (((x.ndim - 1,), (0,)), ((), ())))
+    return product.reshape(*batch_shape, *self.features)
 
 
 class MlpBlock(nn.Module):

@@ -18,6 +18,7 @@ from plum_jax.hardware import collectives
 from plum_jax.hardware import program_costs
 from plum_jax.hardware import roofline
 from plum_jax.hardware import topologies
+from plum_jax.models.lora import Lora
 from plum_jax.models.saved import GenerativeModel
 from plum_jax.sharding import axis_rules
 from plum_jax.sharding.mesh import make_mesh
@@ -43,6 +44,7 @@ def run(
     mesh: MeshPreset,
     serving: Serving,
     training_tokens: float = 0.0,
+    lora: Lora | None = None,
 ) -> None:
   """Prints what an experiment's programs cost on each chip of a slice.
 
@@ -62,6 +64,7 @@ def run(
     serving: what is searched, for how many users.
     training_tokens: positions of all training rows, for which days are
       reckoned; 0 for none.
+    lora: adapters that are trained in the place of all parameters.
 
   Raises:
     InputError: there is no TPU compiler, no such slice or program, or model,
@@ -69,7 +72,7 @@ def run(
   """
   slice_ = topologies.parse(topology)
   programs = GeneratorPrograms(
-      model, converter, task_feature_lengths, batch_size, config, serving
+      model, converter, task_feature_lengths, batch_size, config, serving, lora
   )
   names = chosen(program)
   devices = topologies.devices(slice_)

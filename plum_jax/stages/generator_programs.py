@@ -15,7 +15,9 @@ import jax.numpy as jnp
 from plum_jax.artifacts.errors import InputError
 from plum_jax.decoding import index_shapes
 from plum_jax.models import flops
+from plum_jax.models import lora
 from plum_jax.models import saved
+from plum_jax.models.lora import Lora
 from plum_jax.models.saved import GenerativeModel
 from plum_jax.networks.config import T5Config
 from plum_jax.sharding import axis_rules
@@ -65,6 +67,7 @@ class GeneratorPrograms:
     batch_size: rows of a training batch, over all chips.
     config: how it is trained.
     serving: how it is searched.
+    lora: adapters to train in the place of all parameters; None for none.
   """
 
   model: GenerativeModel
@@ -73,6 +76,7 @@ class GeneratorPrograms:
   batch_size: int
   config: TrainConfig
   serving: Serving
+  lora: Lora | None = None
 
   def lower(
       self,
@@ -93,9 +97,13 @@ class GeneratorPrograms:
       InputError: model, mesh and rules do not fit each other.
     """
     if program == 'train':
+      model, config = self.model, self.config
+      if self.lora is not None:
+        model = lora.adapt(model, self.lora)
+        config = dataclasses.replace(config, trainable=self.lora.trainable)
       return steps.lower_train_step(
-          self.model,
-          self.config,
+          model,
+          config,
           mesh,
           rules,
           self._training_batch(),

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 import dataclasses
+import functools
 import pathlib
 import shutil
 from typing import Any
@@ -15,10 +16,13 @@ import jax
 from plum_jax.artifacts import checkpoints
 from plum_jax.artifacts import processes
 from plum_jax.artifacts import stage
+from plum_jax.artifacts.errors import InputError
 from plum_jax.data.input_pipeline import SeqioBatches
 from plum_jax.data.shared_batches import SharedBatches
 from plum_jax.data.task_description import describe
+from plum_jax.models import lora as adapters
 from plum_jax.models import saved
+from plum_jax.models.lora import Lora
 from plum_jax.models.saved import GenerativeModel
 from plum_jax.pretrained import t5x_training
 from plum_jax.sharding import axis_rules
@@ -75,6 +79,7 @@ def run(
     initial: InitialParameters = RANDOM,
     continue_from: str = '',
     tpu_compiler_options: CompilerOptions | None = None,
+    lora: Lora | None = None,
 ) -> None:
   """Writes `training/` from `tasks/` and `vocabulary/`.
 
@@ -100,33 +105,48 @@ def run(
       `pretrained.t5x_training.find`. `initial` is not read then. None if empty.
     tpu_compiler_options: for the step; see `training.step.build_program`. Like
       the mesh no part of what is trained.
+    lora: adapters to train in the place of `initial`'s kernels; what is written
+      has them added. None trains all parameters.
 
   Raises:
-    InputError: an artifact is missing or does not belong; see `training.loop`
-      and `stages.initial_parameters`.
+    InputError: an artifact is missing or does not belong; there is nothing to
+      adapt; see `training.loop` and `stages.initial_parameters`.
   """
   folders = RunDirectory(run_dir)
   source = Source(initial)
+  if lora is not None:
+    _check_adaptable(initial, continue_from)
+    config = dataclasses.replace(config, trainable=lora.trainable)
   validated = dataclasses.replace(feed, task=validation_task or feed.task)
   continuation = t5x_training.find(continue_from) if continue_from else None
 
   def make(directory: pathlib.Path, work: pathlib.Path) -> None:
     logs = work / TENSORBOARD
     first = processes.is_first()
+    validate = make_validation(
+        folders, model, validated, beam_size, max_validation_users
+    )
+    initial_params = None
+    if not continuation:
+      initial_params = source.reader(folders, model, config.seed)
+    trained, merge = model, lambda params: params
+    if lora is not None and initial_params is not None:
+      trained = adapters.adapt(model, lora)
+      merge = jax.jit(functools.partial(adapters.merge, lora=lora))
+      initial_params = functools.partial(
+          adapters.begin, read=initial_params, seed=config.seed
+      )
     state = loop.train(
-        model,
+        trained,
         _batches(feed, config.seed, mesh),
         config,
         mesh=mesh,
         rules=axis_rules.preset(axis_rules_preset),
         work_directory=work,
         writer=make_writer(str(logs)) if make_writer and first else None,
-        evaluate=make_validation(
-            folders, model, validated, beam_size, max_validation_users
-        ),
-        initial_params=None
-        if continuation
-        else source.reader(folders, model, config.seed),
+        evaluate=validate
+        and (lambda params, step: validate(merge(params), step)),
+        initial_params=initial_params,
         continuation=continuation,
         tpu_compiler_options=tpu_compiler_options,
     )
@@ -135,7 +155,7 @@ def run(
       params = loop.restore_best(work, params).state
     checkpoints.save_params(
         directory / CHECKPOINT,
-        params,
+        merge(params),
         {'model': saved.to_json(model), 'feed': dataclasses.asdict(feed)},
     )
     if not first:
@@ -158,7 +178,7 @@ def run(
           'model': saved.to_json(model),
           'task': describe(feed.task),
           'feed': dataclasses.asdict(feed),
-          'config': dataclasses.asdict(config),
+          'config': _described(config),
           'optimizer': type(config.optimizer).__name__,
           'schedule': type(config.optimizer.schedule).__name__,
           'beam_size': beam_size,
@@ -166,9 +186,30 @@ def run(
           'validation_task': describe(validated.task),
           **({'initial_checkpoint': source.describe()} if initial.path else {}),
           **({'continued': continuation.describe()} if continuation else {}),
+          **({'lora': dataclasses.asdict(lora)} if lora else {}),
       },
       seed=config.seed,
   )
+
+
+def _described(config: TrainConfig) -> dict[str, Any]:
+  """Returns what a manifest records; options that are not used stay out."""
+  values: dict[str, Any] = dict(dataclasses.asdict(config))
+  if not config.trainable:
+    del values['trainable']
+  return values
+
+
+def _check_adaptable(initial: InitialParameters, continue_from: str) -> None:
+  """Refuses adapters of random parameters and of T5X's training states."""
+  if continue_from or not initial.path:
+    raise InputError(
+        'Adapters are trained beside a checkpoint, and there is '
+        + ('a training state of T5X.' if continue_from else 'none.'),
+        where='LORA',
+        expected='INITIAL_CHECKPOINT_PATH, and no CONTINUE_FROM',
+        fix='Say what to start from, or train without LORA.',
+    )
 
 
 def _batches(feed: Feed, seed: int, mesh: jax.sharding.Mesh) -> SharedBatches:

@@ -30,6 +30,8 @@ class TrainConfig:
     best_metric: name of an evaluation's scalar; the parameters with its best
       value are kept in `best/`. None keeps none.
     best_mode: `max` or `min`: which values of `best_metric` are good.
+    trainable: regular expressions; only parameters whose name one of them
+      finds are trained. All of them if there is none.
   """
 
   num_steps: int
@@ -43,6 +45,7 @@ class TrainConfig:
   evaluate_every: int = 0
   best_metric: str | None = None
   best_mode: str = 'max'
+  trainable: tuple[str, ...] = ()
 
   def __post_init__(self):
     for name in (

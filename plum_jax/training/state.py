@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 import dataclasses
 from typing import Any
 
@@ -17,6 +17,7 @@ from plum_jax.artifacts import trees
 from plum_jax.sharding import axis_rules
 from plum_jax.sharding import mesh as meshes
 from plum_jax.training import optimizers
+from plum_jax.training import trainable
 from plum_jax.training.protocols import MetricSums
 from plum_jax.training.protocols import Model
 
@@ -56,6 +57,7 @@ def init_state(
     seed: int,
     params: Any = None,
     metric_sums: Any = None,
+    patterns: Sequence[str] = (),
 ) -> TrainState:
   """Makes the state before the first step.
 
@@ -66,6 +68,7 @@ def init_state(
     seed: the seed of the parameters.
     params: parameters to start from, instead of random ones.
     metric_sums: shapes of the metric sums, if they are known already.
+    patterns: which parameters the optimizer knows; see `trainable.split`.
 
   Returns:
     The state. Trace it under `jax.jit` with output shardings, so that a large
@@ -80,7 +83,7 @@ def init_state(
   return TrainState(
       step=jnp.zeros((), jnp.int32),
       params=params,
-      optimizer_state=optimizer.init(params),
+      optimizer_state=optimizer.init(trainable.split(params, patterns)[0]),
       metric_sums=jax.tree.map(
           lambda x: jnp.zeros(x.shape, x.dtype), metric_sums
       ),
@@ -94,6 +97,7 @@ def state_shapes(
     batch: Mapping[str, Any],
     mesh: jax.sharding.Mesh,
     rules: axis_rules.AxisRules,
+    patterns: Sequence[str] = (),
 ) -> TrainState:
   """Describes the state and its place on the mesh, computing nothing.
 
@@ -103,19 +107,23 @@ def state_shapes(
     batch: arrays or shapes of one batch.
     mesh: the mesh.
     rules: the axis rules.
+    patterns: see `init_state`.
 
   Returns:
     A state of `jax.ShapeDtypeStruct`s with shardings.
 
   Raises:
-    InputError: the rules or the mesh do not fit a parameter.
+    InputError: the rules or the mesh do not fit a parameter; a pattern finds
+      none.
   """
   with axis_rules.activation_rules(mesh, rules):
     variables = jax.eval_shape(
         lambda key: model.init(key, batch), jax.random.key(0)
     )
     shapes = jax.eval_shape(
-        lambda params: init_state(model, optimizer, batch, 0, params),
+        lambda params: init_state(
+            model, optimizer, batch, 0, params, patterns=patterns
+        ),
         variables['params'],
     )
   params_shardings = axis_rules.param_shardings(
@@ -126,7 +134,10 @@ def state_shapes(
       jax.tree.map(lambda _: everywhere, shapes),
       params=params_shardings,
       optimizer_state=optimizers.state_shardings(
-          shapes.optimizer_state, shapes.params, params_shardings, mesh
+          shapes.optimizer_state,
+          trainable.split(shapes.params, patterns)[0],
+          trainable.split(params_shardings, patterns)[0],
+          mesh,
       ),
   )
   return jax.tree.map(

@@ -18,6 +18,7 @@ from plum_jax.sharding import mesh as meshes
 from plum_jax.training import optimizers
 from plum_jax.training import schedules
 from plum_jax.training import state as states
+from plum_jax.training import trainable
 from plum_jax.training.config import TrainConfig
 from plum_jax.training.protocols import Batch
 from plum_jax.training.protocols import MetricSums
@@ -102,14 +103,22 @@ def build_program(
   }
   _check_batch(shapes, config, mesh)
   optimizer = optimizers.make_optimizer(config.optimizer)
-  state = states.state_shapes(model, optimizer, shapes, mesh, rules)
+  state = states.state_shapes(
+      model, optimizer, shapes, mesh, rules, config.trainable
+  )
   shardings = jax.tree.map(lambda leaf: leaf.sharding, state)
   everywhere = meshes.replicated(mesh)
 
   def init(params=None):
     with axis_rules.activation_rules(mesh, rules):
       return states.init_state(
-          model, optimizer, shapes, config.seed, params, state.metric_sums
+          model,
+          optimizer,
+          shapes,
+          config.seed,
+          params,
+          state.metric_sums,
+          config.trainable,
       )
 
   def step(state, batch):
@@ -209,16 +218,22 @@ def _train_step(
   """Computes one step; see `Program.step`."""
   # From seed and step alone, so that a resumed run draws the same numbers.
   key = jax.random.fold_in(states.init_keys(config.seed)[1], state.step)
+  params, frozen = trainable.split(state.params, config.trainable)
   gradient, sums = _mean_gradient(
-      model, config.num_microbatches, params_shardings, state.params, batch, key
+      lambda params, batch, key: model.loss_fn(
+          trainable.join(params, frozen), batch, key
+      ),
+      config.num_microbatches,
+      trainable.split(params_shardings, config.trainable)[0],
+      params,
+      batch,
+      key,
   )
   loss_sum = sums['loss'][0]
-  gradient = jax.tree.map(
-      lambda g, p: g.astype(p.dtype), gradient, state.params
-  )
+  gradient = jax.tree.map(lambda g, p: g.astype(p.dtype), gradient, params)
   gradient_norm = optax.tree.norm(gradient)
   updates, optimizer_state = optimizer.update(
-      gradient, state.optimizer_state, state.params
+      gradient, state.optimizer_state, params
   )
   # The first step of an interval starts its sums anew.
   fresh = state.step % config.log_every == 0
@@ -234,7 +249,7 @@ def _train_step(
   )
   new = TrainState(
       step=state.step + 1,
-      params=optax.apply_updates(state.params, updates),
+      params=trainable.join(optax.apply_updates(params, updates), frozen),
       optimizer_state=optimizer_state,
       metric_sums=metric_sums,
       failed_step=state.failed_step,
@@ -259,7 +274,7 @@ def _train_step(
 
 
 def _mean_gradient(
-    model: Model,
+    batch_loss: Callable[..., tuple[jax.Array, MetricSums]],
     num_microbatches: int,
     params_shardings: Any,
     params: Any,
@@ -269,10 +284,10 @@ def _mean_gradient(
   """Computes gradient of the loss's mean, and metric sums, over a batch.
 
   Args:
-    model: the network and its loss.
+    batch_loss: as `Model.loss_fn`.
     num_microbatches: pieces to compute one after another.
     params_shardings: where the parameters, and so the gradient, lie.
-    params: the parameters.
+    params: the parameters to differentiate by.
     batch: the batch.
     key: the key for dropout.
 
@@ -282,7 +297,7 @@ def _mean_gradient(
   whole = num_microbatches == 1
 
   def loss_fn(params, microbatch, key):
-    loss_sum, sums = model.loss_fn(params, microbatch, key)
+    loss_sum, sums = batch_loss(params, microbatch, key)
     # The weight of the whole batch is not known to a part of it.
     return loss_sum / _positive(sums['loss'][1]) if whole else loss_sum, sums
 

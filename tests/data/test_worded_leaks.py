@@ -50,6 +50,7 @@ def tasks(run):
           setting, variants=['{history} # {item} ?'], negatives_per_item=2
       ),
       'rating': rating.register(setting, variants=['{history} # {item} ?']),
+      'continuation': auxiliary.continuation(setting, max_next_items=3),
       'mim': auxiliary.mim(setting),
       'mlm': auxiliary.mlm(setting, noise_density=0.4),
       'bpr': auxiliary.bpr(
@@ -117,6 +118,12 @@ def _check(kind, split, history, target, text, answer):
   if kind == 'mim':
     assert told <= set(window) - {target}
     assert worded_run.mentioned(answer) == {target}
+    return
+  if kind == 'continuation':
+    at = window.index(target)
+    assert told
+    assert told <= set(window[:at])
+    assert worded_run.sids_in(answer) == window[at : at + 3]
     return
   if kind == 'mlm':
     assert told <= set(window)

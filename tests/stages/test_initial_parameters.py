@@ -15,6 +15,7 @@ from plum_jax.artifacts import manifest
 from plum_jax.artifacts import trees
 from plum_jax.artifacts.errors import InputError
 from plum_jax.models.encoder_decoder import EncoderDecoderModel
+from plum_jax.models.lora import Lora
 from plum_jax.networks.config import T5Config
 from plum_jax.pretrained import hugging_face_writer
 from plum_jax.semantic_ids import sid_table
@@ -92,7 +93,9 @@ def _model(run_dir, config=_CONFIG):
   return EncoderDecoderModel(dataclasses.replace(config, vocab_size=rows))
 
 
-def _train(run_dir, initial, config=_CONFIG, learning_rate=1e-30):
+def _train(
+    run_dir, initial, config=_CONFIG, learning_rate=1e-30, adapters=None
+):
   task = retrieval.register('tiny', run_dir)
   train.run(
       str(run_dir),
@@ -106,6 +109,7 @@ def _train(run_dir, initial, config=_CONFIG, learning_rate=1e-30):
       beam_size=1,
       max_validation_users=0,
       initial=initial,
+      lora=adapters,
   )
   return trees.to_flat(train.load(str(run_dir))[1])
 
@@ -206,6 +210,45 @@ def test_what_is_exported_starts_the_next_training(run_dir, public):
   vocabulary.run(str(run_dir), str(_other_model(run_dir.parent)), 0)
   with pytest.raises(InputError, match='another vocabulary'):
     export_hugging_face.run(str(run_dir), 'float32')
+
+
+def test_adapters_are_added_to_what_training_started_from(run_dir, public):
+  folder, before = public
+  adapters = Lora(rank=2, modules='.*/mlp/.*')
+  after = _train(
+      run_dir,
+      InitialParameters(str(folder)),
+      learning_rate=0.1,
+      adapters=adapters,
+  )
+  assert set(after) == set(before)
+  changed = {
+      name
+      for name, value in after.items()
+      if name not in (_EMBEDDING, _LOGITS)
+      and not np.array_equal(value, before[name])
+  }
+  assert changed == {
+      f'{part}/layers_0/mlp/{kernel}/kernel'
+      for part in ('encoder', 'decoder')
+      for kernel in ('wi_0', 'wi_1', 'wo')
+  }
+  change = after['encoder/layers_0/mlp/wo/kernel']
+  change = change - before['encoder/layers_0/mlp/wo/kernel']
+  values = np.linalg.svd(change, compute_uv=False)
+  assert values[1] > 1e-4
+  assert np.all(values[2:] < 1e-6)
+  # The tables hold rows that are new, and are trained whole.
+  assert not np.array_equal(
+      *(x[_EMBEDDING][: _num_text(run_dir)] for x in (after, before))
+  )
+  assert manifest.load(run_dir / 'training').parameters['lora']['rank'] == 2
+
+
+def test_adapters_of_random_parameters_are_refused(run_dir):
+  with pytest.raises(InputError, match='there is none'):
+    _train(run_dir, InitialParameters(), adapters=Lora())
+  assert not (run_dir / 'training').exists()
 
 
 def test_a_model_takes_its_sizes_from_the_checkpoint(public):

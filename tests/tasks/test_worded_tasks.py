@@ -365,6 +365,23 @@ def test_bpr_has_literal_tokens(setting, write):
   assert firsts == {True, False}
 
 
+def test_continuation_has_literal_tokens(setting, write):
+  name = auxiliary.continuation(
+      setting, max_next_items=3, variants=['H {history} !']
+  )
+  assert seqio.get_mixture_or_task(name).splits == ('train',)
+  examples = _examples(name, 'train')
+  # Ten items in each of two windows, all but the first of them targets.
+  assert len(examples) == 18
+  for example in examples:
+    window = list(range(10)) if example['user'] == 0 else list(range(11, 1, -1))
+    at = window.index(int(example['target_item_id']))
+    told = [part for i in window[:at] for part in (i, f'Film i{i}')]
+    assert example['inputs'].tolist() == [*write('H', *told, '!'), _END]
+    # At the end of a window there are fewer.
+    assert example['targets'].tolist() == [*write(*window[at : at + 3]), _END]
+
+
 def test_evaluation_asks_with_these_prompts(setting):
   name = ranking.register(setting)
   arrays = evaluation_arrays(name, 'test', _LENGTHS, 'encoder_decoder')
@@ -410,6 +427,7 @@ def test_options_that_cannot_be_are_refused(run, setting):
       (lambda: ranking.register(setting, negatives='best'), "'best'"),
       (lambda: ranking.pointwise(setting, negatives_per_item=0), 'per_item'),
       (lambda: auxiliary.mlm(setting, noise_density=1.0), 'noise_density'),
+      (lambda: auxiliary.continuation(setting, max_next_items=0), 'max_next'),
       (
           lambda: auxiliary.bpr(setting, variants=['{history} {item}']),
           'there is no place {item}',

@@ -1,6 +1,7 @@
 # Needs Python 3.11 and make; everything else goes into .venv.
 #
 #   make quickstart   real interactions to a results table, on a laptop
+#   make quickstart-cpt  the same after continued pre-training
 #   make sid-ablation PLUM's ablation of Semantic IDs: six experiments, 3 seeds
 #   make plum         PLUM's 2x2: language model or none, pre-trained or not
 #   make aligned      recommendation knowledge in natural language: 5 mixtures
@@ -9,7 +10,8 @@
 #   make lock         resolves the lock files anew (needs uv)
 #   make tpu-compiler fetches what compiles for TPUs where there is none
 #
-# QUICKSTART_ARGS, SID_ABLATION_ARGS, PLUM_ARGS and ALIGNED_ARGS are passed on, for example
+# QUICKSTART_ARGS, QUICKSTART_CPT_ARGS, SID_ABLATION_ARGS, PLUM_ARGS and ALIGNED_ARGS
+# are passed on, for example
 #   make quickstart QUICKSTART_ARGS='--gin.RUN_DIR=runs/mine'
 #   make sid-ablation SID_ABLATION_ARGS='--gin_file=gin/catalogs/beauty.gin
 #     --gin.CATALOG_PATH=data/amazon2014_beauty --gin.RUN_DIR=runs/beauty_sids'
@@ -18,6 +20,7 @@ PYTHON ?= python3.11
 UV ?= uv
 PYTEST_ARGS ?= -n 2
 QUICKSTART_ARGS ?=
+QUICKSTART_CPT_ARGS ?=
 SID_ABLATION_ARGS ?=
 PLUM_ARGS ?=
 ALIGNED_ARGS ?=
@@ -46,11 +49,19 @@ SOURCES := $(PACKAGES) tests $(wildcard benchmarks) setup.py
 # newer; others ignore it).
 export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1
 
-.PHONY: quickstart sid-ablation plum aligned test lint types unit doctests format lock tpu-compiler
+.PHONY: quickstart quickstart-cpt sid-ablation plum aligned test lint types unit doctests format lock tpu-compiler
 
 quickstart: $(INSTALLED)
 	$(BIN)/python -m plum_jax.launch.quickstart \
 	  --gin_file=gin/experiments/ml100k_quickstart.gin $(QUICKSTART_ARGS)
+
+quickstart-cpt: $(INSTALLED)
+	$(BIN)/python -m plum_jax.launch.study --seeds=0 --reuse=runs/quickstart \
+	  --experiments=gin/experiments/quickstart_cpt.gin \
+	  --experiments=gin/experiments/quickstart_cpt_sft.gin \
+	  --stages=catalog,item_embeddings,semantic_ids,vocabulary,tasks,train,evaluate \
+	  --metrics=generative/retrieval/recall@10 \
+	  --gin.RECOMMENDERS="('generative', 'popularity')" $(QUICKSTART_CPT_ARGS)
 
 sid-ablation: $(INSTALLED)
 	$(BIN)/python -m plum_jax.launch.study \

@@ -6,9 +6,8 @@ Masked item modelling (MIM), masked language modelling (MLM) and Bayesian
 personalised ranking (BPR) as text are those of "Aligning LLMs with
 Recommendation Knowledge" (arXiv 2404.00245). Span corruption of general text
 and of items' texts is T5's pre-training (arXiv 1910.10683), to start an
-encoder-decoder from where there is no published one; continuing histories, our
-addition, is to such a start what PLUM's behaviour task is to a decoder.
-Phrasings, windows, samples per user and rates are our choice.
+encoder-decoder from where there is no published one. Phrasings, windows,
+samples per user and rates are our choice.
 """
 
 from __future__ import annotations
@@ -32,10 +31,8 @@ from plum_jax.data.item_source import ItemSource
 from plum_jax.data.masked_fields import MaskedFields
 from plum_jax.data.masked_items import MaskedItem
 from plum_jax.data.negative_items import NegativeItems
-from plum_jax.data.next_items import NextItems
 from plum_jax.data.preferred_items import PreferredItem
 from plum_jax.data.span_corruption import SpanCorruption
-from plum_jax.data.worded_setting import not_a_number
 from plum_jax.data.worded_setting import WordedSetting
 
 CATALOG_FOLDER = 'catalog'
@@ -57,11 +54,6 @@ BPR_PHRASINGS = (
     ' | by its {form}:',
     'A user had: {{history}} | Preferred of {{first}} and {{second}} | by its '
     '{form}:',
-)
-CONTINUATION_PHRASINGS = (
-    'Continue: {{history}} |',
-    'History: {{history}} | Next {noun}s by their IDs:',
-    '{{history}} | What comes next, by IDs:',
 )
 _FEATURES = {'inputs': False, 'targets': False}
 
@@ -174,40 +166,6 @@ def bpr(
       negatives=NegativeItems(
           training_windows.item_counts(setting.run_directory), negatives
       ),
-  )
-  return worded_examples.add(name, setting, items, task, training_only=True)
-
-
-def continuation(
-    setting: WordedSetting,
-    *,
-    max_next_items: int = 15,
-    variants: Sequence[str] = (),
-    name: str = 'continuation',
-) -> str:
-  """Registers `plum_<dataset>_<name>`: what comes after a part of a history.
-
-  Args:
-    setting: of all tasks in natural language.
-    max_next_items: the most items that are asked for.
-    variants: phrasings in the place of those in `CONTINUATION_PHRASINGS`.
-    name: the last part of the task's name.
-
-  Returns:
-    The task's name.
-
-  Raises:
-    InputError: an artifact is missing, or they do not belong together; an
-      option or a phrasing cannot be used.
-  """
-  if max_next_items < 1:
-    raise not_a_number('max_next_items', max_next_items, '1 or more')
-  items = item_mentions.ItemMentions(setting.run_directory)
-  task = NextItems(
-      setting,
-      items,
-      variants or setting.phrasings(CONTINUATION_PHRASINGS),
-      max_next_items,
   )
   return worded_examples.add(name, setting, items, task, training_only=True)
 

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from plum_jax.data import item_mentions
 from plum_jax.data import rating_values
 from plum_jax.data import worded_examples
-from plum_jax.data.rated_items import RatedItem
+from plum_jax.data.rated_items import RatedItems
+from plum_jax.data.worded_setting import not_a_number
 from plum_jax.data.worded_setting import WordedSetting
 
 # {noun} is a word for an item.
@@ -27,6 +28,7 @@ PHRASINGS = (
 def register(
     setting: WordedSetting,
     *,
+    items_per_sample: int = 1,
     variants: Sequence[str] = (),
     name: str = 'rating',
 ) -> str:
@@ -37,6 +39,9 @@ def register(
 
   Args:
     setting: of all tasks in natural language.
+    items_per_sample: the most items of a training window that a sample asks
+      about, if the targets have room; their ratings are answered in the same
+      order. Validation and test ask about one.
     variants: phrasings in the place of those in `PHRASINGS`.
     name: the last part of the task's name.
 
@@ -47,11 +52,14 @@ def register(
     InputError: an artifact is missing, or they do not belong together; the
       catalog has no ratings; an option or a phrasing cannot be used.
   """
+  if items_per_sample < 1:
+    raise not_a_number('items_per_sample', items_per_sample, '1 or more')
   items = item_mentions.ItemMentions(setting.run_directory)
-  task = RatedItem(
+  task = RatedItems(
       setting,
       items,
       variants or setting.phrasings(PHRASINGS),
       rating_values.load(setting.run_directory),
+      items_per_sample,
   )
   return worded_examples.add(name, setting, items, task)

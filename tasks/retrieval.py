@@ -23,7 +23,7 @@ from plum_jax.data import registration
 from plum_jax.data import worded_examples
 from plum_jax.data.item_mentions import FORMS
 from plum_jax.data.label_sampling import LabelSampling
-from plum_jax.data.next_items import NextItem
+from plum_jax.data.next_items import NextItems
 from plum_jax.data.rewards import RewardSummary
 from plum_jax.data.worded_setting import not_a_number
 from plum_jax.data.worded_setting import WordedSetting
@@ -120,6 +120,7 @@ def in_words(
     setting: WordedSetting,
     *,
     answer: str = item_mentions.SID,
+    items_per_sample: int = 1,
     variants: Sequence[str] = (),
     name: str = 'retrieval_in_words',
 ) -> str:
@@ -131,6 +132,9 @@ def in_words(
   Args:
     setting: of all tasks in natural language.
     answer: what is asked for: `sid`, `title` or `both`.
+    items_per_sample: the most items of a training window that a sample asks
+      for, one after another, if the targets have room: an encoder-decoder
+      learns of as many from one prompt. Validation and test ask for one.
     variants: phrasings with `{history}` in the place of those in `PHRASINGS`.
     name: the last part of the task's name.
 
@@ -141,13 +145,16 @@ def in_words(
     InputError: an artifact is missing, or they do not belong together; an
       option or a phrasing cannot be used.
   """
+  if items_per_sample < 1:
+    raise not_a_number('items_per_sample', items_per_sample, '1 or more')
   items = item_mentions.ItemMentions(setting.run_directory)
   item_mentions.check_kind('answer', answer)
-  task = NextItem(
+  task = NextItems(
       setting,
       items,
       variants or setting.phrasings(PHRASINGS, form=FORMS[answer]),
       answer,
+      items_per_sample,
   )
   return worded_examples.add(name, setting, items, task)
 

@@ -91,6 +91,7 @@ class Manifest:
     inputs: content hash of each artifact that was read, by its role.
     parameters: everything that was configured, as JSON values.
     seed: the seed, or None where nothing is random.
+    notes: what makes no difference, such as where an input lay.
     versions: version of each library that computed.
     outputs: content hash of what was made, filled in by `save`.
   """
@@ -99,6 +100,7 @@ class Manifest:
   inputs: Mapping[str, str]
   parameters: Mapping[str, Any]
   seed: int | None = None
+  notes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   versions: Mapping[str, str] = dataclasses.field(
       default_factory=library_versions
   )
@@ -116,8 +118,8 @@ class Manifest:
   def made_the_same(self, other: Manifest) -> bool:
     """Whether both would make the same artifact.
 
-    Versions are recorded, not compared: an upgrade of a library is no reason
-    to train again.
+    Notes and versions are recorded, not compared: an upgrade of a library is no
+    reason to train again.
     """
     return (
         self.stage == other.stage

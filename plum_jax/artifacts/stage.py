@@ -34,6 +34,7 @@ def run(
     inputs: Mapping[str, str | os.PathLike[str]],
     parameters: Mapping[str, Any],
     seed: int | None = None,
+    notes: Mapping[str, Any] | None = None,
 ) -> manifests.Manifest:
   """Makes an artifact, unless a matching one is already there.
 
@@ -57,6 +58,7 @@ def run(
     inputs: the artifacts that are read, by role.
     parameters: everything configured, as JSON values.
     seed: the seed, if anything is random.
+    notes: JSON values to record that make no difference.
 
   Returns:
     The manifest of the artifact that is now there.
@@ -72,6 +74,7 @@ def run(
       },
       parameters=parameters,
       seed=seed,
+      notes=notes or {},
   )
   processes.check_same(_short_hash(wanted), 'configurations or inputs')
   work = directory.parent / _WORK / f'{directory.name}-{_short_hash(wanted)}'

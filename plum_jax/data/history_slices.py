@@ -65,3 +65,28 @@ def slices(
   return _RaggedTensor.from_row_splits(
       tf.gather(items.values, rows.values), rows.row_splits, validate=False
   )
+
+
+def following(
+    items: tf.RaggedTensor, places: tf.Tensor, count: int
+) -> tf.RaggedTensor:
+  """Returns the tokens of so many items from each place on, if there are.
+
+  Args:
+    items: int32 [n, (tokens)]; 64-bit splits.
+    places: int32 [m], each below `n`.
+    count: items.
+
+  Returns:
+    int32 [m, (tokens)].
+  """
+  num_items = tf.cast(items.nrows(), places.dtype)
+  return slices(items, places, tf.minimum(places + count, num_items))
+
+
+def described(items_per_sample: int) -> dict[str, int]:
+  """Returns what samples of several items add to a task's description.
+
+  One is what goes without saying: manifests of older tasks stay what they are.
+  """
+  return {'items_per_sample': items_per_sample} if items_per_sample > 1 else {}

@@ -21,12 +21,17 @@ from plum_jax.data.worded_examples import Samples
 from plum_jax.data.worded_examples import WordedTask
 from plum_jax.data.worded_setting import WordedSetting
 
+# TensorFlow's stubs lack its constructors.
+_RaggedTensor: Any = tf.RaggedTensor
 ITEM = 'item'
 _RATED = 'rated'
 
 
-class RatedItem(WordedTask):
-  """A history with its ratings, and an item: the rating as text.
+class RatedItems(WordedTask):
+  """A history with its ratings, and items after it: their ratings as text.
+
+  Several items, with their ratings in the same order, are learned from at the
+  cost of one prompt; in validation and test there is one.
 
   An interaction without a rating is shown without one, and is never asked
   about. A rating that no training window has is shown, and answered, as the
@@ -39,6 +44,7 @@ class RatedItem(WordedTask):
       items: ItemMentions,
       variants: Sequence[str],
       values: RatingValues,
+      items_per_sample: int,
   ):
     """Encodes phrasings and ratings.
 
@@ -47,6 +53,8 @@ class RatedItem(WordedTask):
       items: of the run.
       variants: phrasings with the places `history` and `item`.
       values: the ratings that there are.
+      items_per_sample: the most items of a training window that a sample asks
+        about; no more than the targets have room for.
 
     Raises:
       InputError: a phrasing cannot be used.
@@ -56,9 +64,13 @@ class RatedItem(WordedTask):
     )
     longest = int(mentions.lengths.max(initial=0))
     # Without their ends, which all answers get.
-    answers = _table([np.array(ids[:-1], np.int32) for ids in values.token_ids])
+    texts = [np.array(ids[:-1], np.int32) for ids in values.token_ids]
+    answers = _table(texts)
+    self.answers_or_none = _table([*texts, np.zeros(0, np.int32)]).ragged()
+    longest *= items_per_sample
     super().__init__(setting, items, [variants], answers, {ITEM: longest})
     self._values = values
+    self._items_per_sample = items_per_sample
     shown = [
         items.encoder.words(f'{_RATED} {text}', first=False)
         for text in values.texts
@@ -72,7 +84,9 @@ class RatedItem(WordedTask):
 
   def describe(self) -> dict[str, Any]:
     """See `WordedTask.describe`."""
-    return super().describe() | {'values': self._values.describe()}
+    values = {'values': self._values.describe()}
+    more = history_slices.described(self._items_per_sample)
+    return super().describe() | values | more
 
   def positions(
       self, record: Mapping[str, tf.Tensor], seed: tf.Tensor
@@ -91,13 +105,22 @@ class RatedItem(WordedTask):
     places_of = self._value_of(ratings)
     mentions = self.items(record)
     items: Any = tf.concat([mentions, tf.gather(self.ratings, places_of)], 1)
-    places = {ITEM: tf.gather(mentions, stops)}
+    # What is not rated is left out of question and answer.
+    empty = _RaggedTensor.from_row_lengths(
+        mentions.values[:0], tf.zeros([1], tf.int64), validate=False
+    )
+    rows = tf.range(tf.size(ratings))
+    rows = tf.where(tf.math.is_nan(ratings), tf.size(ratings), rows)
+    asked = tf.gather(tf.concat([mentions, empty], 0), rows)
+    answers = tf.gather(self.answers_or_none, places_of)
+    count = self.room(self._items_per_sample, lengths)
+    places = {ITEM: history_slices.following(asked, stops, count)}
     first = self.first(items, stops, places, lengths.inputs)
     places[HISTORY] = history_slices.slices(items, first, stops)
     return Samples(
         stops,
         places,
-        tf.gather(self.answers, tf.gather(places_of, stops)),
+        history_slices.following(answers, stops, count),
         tf.gather(record_targets.item_ids_with_target(record), stops),
         first,
         features={'target_rating': tf.gather(ratings, stops)},

@@ -204,6 +204,12 @@ class WordedTask:
     item_ids = tf.gather(record_targets.item_ids_with_target(record), stops)
     return tf.gather(self.answers.row_lengths(), item_ids) > 0
 
+  def room(self, count: int, lengths: Lengths) -> int:
+    """Returns how many answers of up to so many a sample has room for."""
+    if lengths.targets is None or not self.longest_answer:
+      return count
+    return min(count, (lengths.targets - 1) // self.longest_answer)
+
   def first(
       self,
       items: Any,

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import jax
 import jax.numpy as jnp
 
+from plum_jax.artifacts.errors import InputError
 from plum_jax.decoding import diverse_beams
 from plum_jax.decoding import stochastic_beams
 from plum_jax.decoding.candidates import Candidates
@@ -124,10 +125,10 @@ class Sampling:
     """Checks the temperature.
 
     Raises:
-      ValueError: it is not a number above 0.
+      InputError: it is not a number above 0.
     """
     if not (self.temperature > 0 and math.isfinite(self.temperature)):
-      raise ValueError(f'temperature must be above 0, got {self.temperature}.')
+      raise _no_option('Sampling.temperature', self.temperature, 'above 0')
 
   @property
   def takes_more_beams(self) -> bool:
@@ -188,12 +189,14 @@ class DiverseBeamSearch:
     """Checks the values.
 
     Raises:
-      ValueError: there is no group, or the penalty is no number from 0.
+      InputError: there is no group, or the penalty is no number from 0.
     """
     if self.num_groups < 1:
-      raise ValueError(f'num_groups must be at least 1, got {self.num_groups}.')
+      raise _no_option(
+          'DiverseBeamSearch.num_groups', self.num_groups, 'at least 1'
+      )
     if not (self.penalty >= 0 and math.isfinite(self.penalty)):
-      raise ValueError(f'penalty must be at least 0, got {self.penalty}.')
+      raise _no_option('DiverseBeamSearch.penalty', self.penalty, 'at least 0')
 
   @property
   def takes_more_beams(self) -> bool:
@@ -234,3 +237,13 @@ def describe_strategy(strategy: Strategy) -> dict[str, Any]:
       'strategy': type(strategy).__name__,
       **dataclasses.asdict(strategy),
   }
+
+
+def _no_option(where: str, value: object, expected: str) -> InputError:
+  """Says which numbers an option of a strategy may be."""
+  return InputError(
+      f'{where} is {value!r}.',
+      where=f'DECODING, {where}',
+      expected=f'a number, {expected}',
+      fix='Correct the value.',
+  )

@@ -62,12 +62,9 @@ class Continuation:
   position: Mapping[str, Any]
 
   def describe(self) -> dict[str, Any]:
-    """Returns what a manifest records: path and contents' hash."""
+    """Returns what a manifest compares: the contents' hash."""
     files = [file for file in self.path.rglob('*') if file.is_file()]
-    return {
-        'path': str(self.path),
-        'content_hash': manifests.hash_files(self.path, files),
-    }
+    return {'content_hash': manifests.hash_files(self.path, files)}
 
   def read(self, wanted: Mapping[str, jax.ShapeDtypeStruct]) -> dict[str, Any]:
     """Reads step, parameters and optimizer's state.

@@ -73,11 +73,12 @@ class Source:
     self._checkpoint = finding.find(initial.path) if initial.path else None
 
   def describe(self) -> dict[str, Any] | None:
-    """Returns what a manifest records: path, contents' hash, settings."""
+    """Returns what a manifest compares: contents' hash, settings."""
     if self._checkpoint is None:
       return None
     return {
-        **dataclasses.asdict(self._initial),
+        'sid_rows': self._initial.sid_rows,
+        'noise_scale': self._initial.noise_scale,
         'form': self._checkpoint.form,
         'content_hash': self._checkpoint.content_hash(),
     }

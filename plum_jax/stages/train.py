@@ -189,6 +189,15 @@ def run(
           **({'lora': dataclasses.asdict(lora)} if lora else {}),
       },
       seed=config.seed,
+      # A checkpoint that has been moved is the same.
+      notes={
+          name: path
+          for name, path in (
+              ('initial_checkpoint', initial.path),
+              ('continued', continue_from),
+          )
+          if path
+      },
   )
 
 

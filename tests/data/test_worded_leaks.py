@@ -43,6 +43,15 @@ def tasks(run):
   setting = worded_run.setting(run)
   names = {
       'retrieval': retrieval.in_words(setting, answer='both'),
+      'several': retrieval.in_words(
+          setting, items_per_sample=3, name='several'
+      ),
+      'several_ratings': rating.register(
+          setting,
+          items_per_sample=3,
+          variants=['{history} # {item} ?'],
+          name='several_ratings',
+      ),
       'ranking': ranking.register(
           setting, num_candidates=4, list_variants=[_LISTED]
       ),
@@ -50,7 +59,6 @@ def tasks(run):
           setting, variants=['{history} # {item} ?'], negatives_per_item=2
       ),
       'rating': rating.register(setting, variants=['{history} # {item} ?']),
-      'continuation': auxiliary.continuation(setting, max_next_items=3),
       'mim': auxiliary.mim(setting),
       'mlm': auxiliary.mlm(setting, noise_density=0.4),
       'bpr': auxiliary.bpr(
@@ -119,18 +127,25 @@ def _check(kind, split, history, target, text, answer):
     assert told <= set(window) - {target}
     assert worded_run.mentioned(answer) == {target}
     return
-  if kind == 'continuation':
-    at = window.index(target)
-    assert told
-    assert told <= set(window[:at])
-    assert worded_run.sids_in(answer) == window[at : at + 3]
-    return
   if kind == 'mlm':
     assert told <= set(window)
     for items_in in (worded_run.sids_in, worded_run.titles_in):
       masked = items_in(answer)
       assert not set(masked) & set(items_in(text))
     assert worded_run.mentioned(answer) <= set(window)
+    return
+  if kind.startswith('several'):
+    at = history.index(target)
+    # Of a training window all that come after, of another record one.
+    wanted = history[at : min(at + 3, max(len(window), at + 1))]
+    assert told
+    assert told <= set(history[:at])
+    if kind == 'several':
+      assert worded_run.sids_in(answer) == wanted
+      assert not asked
+    else:
+      assert worded_run.titles_in(text.partition('#')[2]) == wanted
+      assert answer.split() == [f'{item}.5' for item in wanted]
     return
   own = target
   if kind == 'pointwise' and answer == 'no':

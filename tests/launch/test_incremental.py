@@ -143,8 +143,9 @@ def test_second_day_goes_on_from_the_first_and_gives_new_items_sids(
     assert manifest.content_hash(first / name) == manifest.content_hash(
         second / name
     )
-  parameters = manifest.load(second / 'training').parameters
-  assert parameters['initial_checkpoint']['path'] == str(first / 'training')
+  made = manifest.load(second / 'training')
+  parameters, notes = made.parameters, made.notes
+  assert notes == {'initial_checkpoint': str(first / 'training')}
   assert parameters['config']['num_steps'] == 2
   assert (
       'initial_checkpoint' not in manifest.load(first / 'training').parameters

@@ -2,13 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Continued pre-training on a tiny catalog, to its report."""
 
+import dataclasses
 import json
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import seqio
 
 from plum_jax.artifacts.errors import InputError
+from plum_jax.data import feature_converters
 from plum_jax.data.input_pipeline import SeqioBatches
 from plum_jax.item_embeddings.modalities import FileModality
 from plum_jax.models import text_generation
@@ -201,6 +204,28 @@ def test_loss_counts_sid_tokens_alone(trained, tasks):
   first, end = vocabulary.sid_token_range(trained)
   targets = batch['decoder_target_tokens']
   assert sums['loss'][1] == np.sum((targets >= first) & (targets < end))
+
+
+@pytest.mark.parametrize('name', ['behaviour', 'mixture'])
+def test_packed_rows_have_the_loss_of_their_examples_alone(
+    trained, tasks, name
+):
+  model, params, _ = train.load(trained)
+  model = dataclasses.replace(model, loss_tokens=None)
+  examples = seqio.get_mixture_or_task(tasks[name]).get_dataset(
+      _LENGTHS, 'train', shuffle=False, seed=0
+  )
+  # Windows of a history are full rows; these are longer.
+  lengths, found = {'targets': 160}, {}
+  for pack in (False, True):
+    converter = feature_converters.make('decoder_only', pack)
+    rows = list(converter(examples.take(40), lengths).as_numpy_iterator())
+    batch = {key: np.stack([row[key] for row in rows]) for key in rows[0]}
+    found[pack] = len(rows), model.loss_fn(params, batch, None)[1]['loss']
+  (many, alone), (few, packed) = found[False], found[True]
+  assert 1 < few < many
+  assert packed[1] == alone[1]
+  np.testing.assert_allclose(packed[0], alone[0], rtol=1e-5)
 
 
 def test_greedy_text_is_that_of_full_forward_passes(trained):

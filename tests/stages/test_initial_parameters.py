@@ -132,8 +132,9 @@ def test_training_starts_from_a_public_model(run_dir, public, caplog):
   initial = InitialParameters(str(folder), 'item_text')
   with caplog.at_level('INFO', 'plum_jax'):
     after = _train(run_dir, initial)
-    # Nothing has changed: nothing is done.
-    _train(run_dir, initial)
+    # Nothing has changed but the place of the checkpoint: nothing is done.
+    moved = shutil.copytree(folder, run_dir.parent / 'moved')
+    _train(run_dir, InitialParameters(str(moved), 'item_text'))
   assert any('rows kept' in message for message in caplog.messages)
   assert any('skipped' in message for message in caplog.messages)
   num_text = _num_text(run_dir)
@@ -151,7 +152,7 @@ def test_training_starts_from_a_public_model(run_dir, public, caplog):
 
   made = manifest.load(run_dir / 'training')
   recorded = made.parameters['initial_checkpoint']
-  assert recorded['path'] == str(folder)
+  assert made.notes == {'initial_checkpoint': str(folder)}
   assert recorded['sid_rows'] == 'item_text'
   assert len(recorded['content_hash']) == 64
 

@@ -3,12 +3,14 @@
 """Tasks in natural language: literal tokens, options, refusals."""
 
 import dataclasses
+import functools
 import json
 
 import numpy as np
 import pyarrow as pa
 import pytest
 import seqio
+import tensorflow as tf
 
 from plum_jax.artifacts import manifest
 from plum_jax.artifacts.errors import InputError
@@ -16,6 +18,7 @@ from plum_jax.catalog import tables
 from plum_jax.catalog.catalog import Catalog
 from plum_jax.data import build as tasks_build
 from plum_jax.data import rating_values
+from plum_jax.data import worded_examples
 from plum_jax.data.evaluation_arrays import evaluation_arrays
 from plum_jax.data.phrasings import Encoder
 from plum_jax.data.task_description import describe
@@ -92,6 +95,27 @@ def test_retrieval_has_literal_tokens(setting, write):
   assert first['target_item_id'] == 10
   assert first['history_item_ids'].tolist() == list(range(10))
   json.dumps(describe(name))
+
+
+def test_a_sample_asks_for_several_items_in_training_alone(setting, write):
+  name = retrieval.in_words(
+      setting, items_per_sample=3, variants=['H {history} !']
+  )
+  examples = _examples(name, 'train')
+  # Ten items in each of two windows, all but the first of them targets.
+  assert len(examples) == 18
+  for example in examples:
+    window = list(range(10)) if example['user'] == 0 else list(range(11, 1, -1))
+    at = window.index(int(example['target_item_id']))
+    told = [part for i in window[:at] for part in (i, f'Film i{i}')]
+    assert example['inputs'].tolist() == [*write('H', *told, '!'), _END]
+    # At the end of a window there are fewer.
+    assert example['targets'].tolist() == [*write(*window[at : at + 3]), _END]
+  targets = [e['targets'].tolist() for e in _examples(name)]
+  assert targets == [[*write(11), _END], [*write(0), _END]]
+  # As many as there is room for.
+  short = _examples(name, 'train', {'inputs': 400, 'targets': 8})
+  assert max(len(e['targets']) for e in short) == 7
 
 
 def test_answers_are_titles_or_both(setting, write):
@@ -255,6 +279,40 @@ def test_rating_has_literal_tokens(run, setting, write):
   assert values.token_ids[10] == (*write('10.5'), _END)
 
 
+def test_a_sample_asks_about_several_ratings_in_training_alone(run, setting):
+  name = rating.register(
+      setting, items_per_sample=2, variants=['{history} # {item} ?']
+  )
+  for (text, answer), example in zip(
+      _texts(run, name), _examples(name, 'train'), strict=True
+  ):
+    window = list(range(10)) if example['user'] == 0 else list(range(11, 1, -1))
+    at = window.index(int(example['target_item_id']))
+    asked = text.partition('#')[2]
+    assert worded_run.titles_in(asked) == window[at : at + 2]
+    assert answer.split() == [f'{i}.5' for i in window[at : at + 2]]
+    assert example['target_rating'] == window[at] + 0.5
+  assert [answer for _, answer in _texts(run, name, 'test')] == ['11.5', '0.5']
+
+
+def test_what_is_not_rated_is_not_asked_about(run, setting):
+  name = rating.register(setting, items_per_sample=4)
+  [make] = seqio.get_mixture_or_task(name).preprocessors
+  assert isinstance(make, functools.partial)
+  [record] = worded_run.records([[0, 1, 2, 3, 4, 5]])['train']
+  ratings = np.array([0.5, np.nan, 2.5, np.nan], np.float32)
+  dataset = tf.data.Dataset.from_tensors(record | {'ratings': ratings})
+  decode = worded_run.vocabulary(run).decode
+  [example] = dataset.apply(
+      lambda ds: worded_examples.examples(
+          ds.map(lambda x: x), _LENGTHS, task=make.keywords['task']
+      )
+  ).as_numpy_iterator()
+  assert decode(example['targets'].tolist()) == '2.5'
+  text = decode(example['inputs'].tolist())
+  assert worded_run.titles_in(text) == [0, 1, 2]
+
+
 def test_mim_has_literal_tokens(run, setting, write):
   sentinel = VocabularyLayout.load(run / 'vocabulary').sid_first_id - 1
   name = auxiliary.mim(setting, variants=['H {history} !'])
@@ -365,23 +423,6 @@ def test_bpr_has_literal_tokens(setting, write):
   assert firsts == {True, False}
 
 
-def test_continuation_has_literal_tokens(setting, write):
-  name = auxiliary.continuation(
-      setting, max_next_items=3, variants=['H {history} !']
-  )
-  assert seqio.get_mixture_or_task(name).splits == ('train',)
-  examples = _examples(name, 'train')
-  # Ten items in each of two windows, all but the first of them targets.
-  assert len(examples) == 18
-  for example in examples:
-    window = list(range(10)) if example['user'] == 0 else list(range(11, 1, -1))
-    at = window.index(int(example['target_item_id']))
-    told = [part for i in window[:at] for part in (i, f'Film i{i}')]
-    assert example['inputs'].tolist() == [*write('H', *told, '!'), _END]
-    # At the end of a window there are fewer.
-    assert example['targets'].tolist() == [*write(*window[at : at + 3]), _END]
-
-
 def test_evaluation_asks_with_these_prompts(setting):
   name = ranking.register(setting)
   arrays = evaluation_arrays(name, 'test', _LENGTHS, 'encoder_decoder')
@@ -423,11 +464,12 @@ def test_options_that_cannot_be_are_refused(run, setting):
       (lambda: worded_run.setting(run, label_rate=2.0), r'label_rate is 2\.0'),
       (lambda: worded_run.setting(run, max_items=0), 'max_items is 0'),
       (lambda: ranking.register(setting, num_candidates=1), 'num_candidates'),
+      (lambda: retrieval.in_words(setting, items_per_sample=0), 'per_sample'),
+      (lambda: rating.register(setting, items_per_sample=0), 'per_sample'),
       (lambda: ranking.register(setting, list_rate=1.5), 'list_rate is 1.5'),
       (lambda: ranking.register(setting, negatives='best'), "'best'"),
       (lambda: ranking.pointwise(setting, negatives_per_item=0), 'per_item'),
       (lambda: auxiliary.mlm(setting, noise_density=1.0), 'noise_density'),
-      (lambda: auxiliary.continuation(setting, max_next_items=0), 'max_next'),
       (
           lambda: auxiliary.bpr(setting, variants=['{history} {item}']),
           'there is no place {item}',

@@ -5,8 +5,9 @@
 Both sides start from the same random, unsorted SIDs and end with arrays on the
 device; STATIC wants them sorted, so sorting is part of its time as it is part
 of ours. Each build is a fresh process. STATIC is imported from a clone of
-https://github.com/youtube/static-constraint-decoding. See README.md for
-results.
+https://github.com/youtube/static-constraint-decoding. PyPI's `flashrec` builds
+its trie once, if its interpreter is named: it takes too long for more. See
+README.md for results.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import json
 import pathlib
 import subprocess
 import sys
+import tempfile
 import time
 
 import jax
@@ -44,10 +46,14 @@ def _build(side: str, sids: np.ndarray) -> list[jax.Array]:
   return [jnp.asarray(x) for x in (packed, indptr, start, mask, states)]
 
 
+def _random_sids(num_items: int, seed: int) -> np.ndarray:
+  rng = np.random.default_rng(seed)
+  return rng.integers(0, _NUM_CODES, (num_items, _NUM_LEVELS), np.int32)
+
+
 def _measure(side: str, num_items: int, seed: int) -> dict[str, float]:
   """Builds in this process and returns seconds and megabytes."""
-  rng = np.random.default_rng(seed)
-  sids = rng.integers(0, _NUM_CODES, (num_items, _NUM_LEVELS), np.int32)
+  sids = _random_sids(num_items, seed)
   jax.block_until_ready(jnp.zeros(8))  # Starts JAX.
   before = peak_megabytes()
   start, core_start = time.perf_counter(), time.process_time()
@@ -81,11 +87,30 @@ def _measure_apart(
   return json.loads(done.stdout)
 
 
+def _measure_flashrec(flags: argparse.Namespace) -> dict[str, float]:
+  """Builds flashrec's trie once, of the first round's SIDs."""
+  script = pathlib.Path(__file__).parent / 'references' / 'flashrec_trie.py'
+  with tempfile.TemporaryDirectory() as folder:
+    path = f'{folder}/sids.npy'
+    np.save(path, _random_sids(flags.num_items, flags.seed))
+    done = subprocess.run(
+        [flags.flashrec_python, str(script)],
+        check=True,
+        input=json.dumps({'sids': path, 'num_codes': _NUM_CODES}),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+  return json.loads(done.stdout)
+
+
 def main() -> None:
   """Runs the benchmark."""
   parser = argparse.ArgumentParser(description=__doc__)
   parser.add_argument(
       '--static', required=True, help='a clone of static-constraint-decoding'
+  )
+  parser.add_argument(
+      '--flashrec_python', help='an interpreter that has flashrec and torch'
   )
   parser.add_argument('--num_items', type=int, default=1_000_000)
   parser.add_argument('--rounds', type=int, default=5)
@@ -113,6 +138,13 @@ def main() -> None:
         f'{alternation.spread(values[1])}; ours over its '
         f'{alternation.ratios(*values)}'
     )
+  if flags.flashrec_python:
+    for name, value in _measure_flashrec(flags).items():
+      over = [one[name] / value for one in ours]
+      print(
+          f'{name:16} flashrec {value:.1f}; ours over its '
+          f'{alternation.spread(over)}'
+      )
 
 
 if __name__ == '__main__':

@@ -17,7 +17,6 @@ from typing import Any, Protocol
 import jax
 import jax.numpy as jnp
 
-from plum_jax.artifacts.errors import InputError
 from plum_jax.decoding import diverse_beams
 from plum_jax.decoding import stochastic_beams
 from plum_jax.decoding.candidates import Candidates
@@ -125,10 +124,10 @@ class Sampling:
     """Checks the temperature.
 
     Raises:
-      InputError: it is not a number above 0.
+      ValueError: it is not a number above 0.
     """
     if not (self.temperature > 0 and math.isfinite(self.temperature)):
-      raise _no_option('Sampling.temperature', self.temperature, 'above 0')
+      raise ValueError(f'temperature must be above 0, got {self.temperature}.')
 
   @property
   def takes_more_beams(self) -> bool:
@@ -189,14 +188,12 @@ class DiverseBeamSearch:
     """Checks the values.
 
     Raises:
-      InputError: there is no group, or the penalty is no number from 0.
+      ValueError: there is no group, or the penalty is no number from 0.
     """
     if self.num_groups < 1:
-      raise _no_option(
-          'DiverseBeamSearch.num_groups', self.num_groups, 'at least 1'
-      )
+      raise ValueError(f'num_groups must be at least 1, got {self.num_groups}.')
     if not (self.penalty >= 0 and math.isfinite(self.penalty)):
-      raise _no_option('DiverseBeamSearch.penalty', self.penalty, 'at least 0')
+      raise ValueError(f'penalty must be at least 0, got {self.penalty}.')
 
   @property
   def takes_more_beams(self) -> bool:
@@ -237,13 +234,3 @@ def describe_strategy(strategy: Strategy) -> dict[str, Any]:
       'strategy': type(strategy).__name__,
       **dataclasses.asdict(strategy),
   }
-
-
-def _no_option(where: str, value: object, expected: str) -> InputError:
-  """Says which numbers an option of a strategy may be."""
-  return InputError(
-      f'{where} is {value!r}.',
-      where=f'DECODING, {where}',
-      expected=f'a number, {expected}',
-      fix='Correct the value.',
-  )

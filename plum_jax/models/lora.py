@@ -14,7 +14,6 @@ import dataclasses
 import re
 from typing import Any
 
-from flax import errors
 from flax import linen as nn
 from flax import traverse_util
 from flax.linen import partitioning
@@ -103,35 +102,48 @@ class _Adapted:
 
   def init(self, rng: jax.Array, batch: Any) -> dict[str, Any]:
     """Initialises parameters and adapters, and names the axes of both."""
-    try:
-      made = super().init(rng, batch)  # pyrefly: ignore[missing-attribute]
-    except errors.SetAttributeFrozenModuleError as error:
-      raise InputError(
-          'Kernels of experts cannot have adapters: Qwix does not do it.',
-          where='Lora.modules',
-          expected='modules whose kernels are matrices',
-          fix='Leave experts out of the expression.',
-      ) from error
+    # Before Qwix, which is left in disorder by what it cannot do.
+    self._check(jax.eval_shape(self.plain().init, rng, batch)['params'])
+    made = super().init(rng, batch)  # pyrefly: ignore[missing-attribute]
     params = trees.to_flat(made['params'])
     axes: dict[str, Any] = dict(
         traverse_util.flatten_dict(dict(made['params_axes']), sep='/')
     )
     kernels = [x.removesuffix(_A) for x in params if x.endswith(_A)]
-    if not kernels:
-      found = sorted(x.rpartition('/')[0] for x in params if 'kernel' in x)
-      raise InputError(
-          f'No module is called like {self.lora.modules!r}.',
-          where='Lora.modules',
-          expected=f'an expression that matches one of {", ".join(found[:8])} '
-          '…',
-          fix='Correct the expression.',
-      )
     for kernel in kernels:
       names = axes[f'{kernel}_axes'].names
       axes[f'{kernel}{_A}_axes'] = partitioning.AxisMetadata((names[0], None))
       axes[f'{kernel}{_B}_axes'] = partitioning.AxisMetadata((None, names[1]))
     nested = traverse_util.unflatten_dict(axes, sep='/')
     return dict(made) | {'params_axes': nested}
+
+  def plain(self) -> GenerativeModel:
+    """Returns the model without adapters."""
+    [plain] = [x for x in _ADAPTED if isinstance(self, x)]
+    names = [field.name for field in dataclasses.fields(plain)]
+    return plain(**{name: getattr(self, name) for name in names})
+
+  def _check(self, shapes: Any) -> None:
+    """Refuses adapters of nothing, and of what is no matrix."""
+    modules = {}
+    for name, shape in trees.to_flat(shapes).items():
+      modules.setdefault(name.rpartition('/')[0], []).append(len(shape.shape))
+    modules = {name: sizes for name, sizes in modules.items() if max(sizes) > 1}
+    found = [x for x in modules if re.fullmatch(self.lora.modules, x)]
+    if not found:
+      raise InputError(
+          f'No module is called like {self.lora.modules!r}.',
+          where='Lora.modules',
+          expected=f'an expression that matches one of {", ".join(modules)}',
+          fix='Correct the expression.',
+      )
+    if max(max(modules[x]) for x in found) > 2:
+      raise InputError(
+          'Kernels of experts cannot have adapters: Qwix does not do it.',
+          where='Lora.modules',
+          expected='modules whose kernels are matrices',
+          fix='Leave experts out of the expression.',
+      )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -144,6 +156,12 @@ class _AdaptedEncoderDecoder(_Adapted, EncoderDecoderModel):
   """An encoder-decoder with adapters."""
 
 
+_ADAPTED: dict[type[GenerativeModel], Any] = {
+    DecoderOnlyModel: _AdaptedDecoderOnly,
+    EncoderDecoderModel: _AdaptedEncoderDecoder,
+}
+
+
 def adapt(model: GenerativeModel, lora: Lora) -> GenerativeModel:
   """Returns a model whose parameters are those of another and adapters.
 
@@ -151,11 +169,7 @@ def adapt(model: GenerativeModel, lora: Lora) -> GenerativeModel:
     model: the model.
     lora: which adapters.
   """
-  adapted = (
-      _AdaptedDecoderOnly
-      if isinstance(model, DecoderOnlyModel)
-      else _AdaptedEncoderDecoder
-  )
+  adapted = _ADAPTED[type(model)]
   fields = {
       field.name: getattr(model, field.name)
       for field in dataclasses.fields(model)

@@ -126,16 +126,10 @@ def run(
     validate = make_validation(
         folders, model, validated, beam_size, max_validation_users
     )
-    initial_params = None
+    read = None
     if not continuation:
-      initial_params = source.reader(folders, model, config.seed)
-    trained, merge = model, lambda params: params
-    if lora is not None and initial_params is not None:
-      trained = adapters.adapt(model, lora)
-      merge = jax.jit(functools.partial(adapters.merge, lora=lora))
-      initial_params = functools.partial(
-          adapters.begin, read=initial_params, seed=config.seed
-      )
+      read = source.reader(folders, model, config.seed)
+    trained, merge, initial_params = _adapted(model, lora, read, config.seed)
     state = loop.train(
         trained,
         _batches(feed, config.seed, mesh),
@@ -158,11 +152,8 @@ def run(
         merge(params),
         {'model': saved.to_json(model), 'feed': dataclasses.asdict(feed)},
     )
-    if not first:
-      return
-    shutil.copy(work / loop.METRICS, directory / loop.METRICS)
-    if logs.exists():
-      shutil.copytree(logs, directory / TENSORBOARD)
+    if first:
+      _keep_logs(work, directory)
 
   stage.run(
       'training',
@@ -175,38 +166,68 @@ def run(
           **source.inputs(folders),
       },
       parameters={
-          'model': saved.to_json(model),
-          'task': describe(feed.task),
-          'feed': dataclasses.asdict(feed),
-          'config': _described(config),
-          'optimizer': type(config.optimizer).__name__,
-          'schedule': type(config.optimizer.schedule).__name__,
+          **_described(model, feed, config),
           'beam_size': beam_size,
           'max_validation_users': max_validation_users,
           'validation_task': describe(validated.task),
-          **({'initial_checkpoint': source.describe()} if initial.path else {}),
-          **({'continued': continuation.describe()} if continuation else {}),
-          **({'lora': dataclasses.asdict(lora)} if lora else {}),
+          **_given(
+              initial_checkpoint=source.describe(),
+              continued=continuation and continuation.describe(),
+              lora=lora and dataclasses.asdict(lora),
+          ),
       },
       seed=config.seed,
-      # A checkpoint that has been moved is the same.
-      notes={
-          name: path
-          for name, path in (
-              ('initial_checkpoint', initial.path),
-              ('continued', continue_from),
-          )
-          if path
-      },
+      # What has been moved is the same.
+      notes=_given(initial_checkpoint=initial.path, continued=continue_from),
   )
 
 
-def _described(config: TrainConfig) -> dict[str, Any]:
-  """Returns what a manifest records; options that are not used stay out."""
+def _given(**values: Any) -> dict[str, Any]:
+  """Leaves out what is not given, which stays out of manifests."""
+  return {name: value for name, value in values.items() if value}
+
+
+def _keep_logs(work: pathlib.Path, directory: pathlib.Path) -> None:
+  """Copies what a training has told of itself."""
+  shutil.copy(work / loop.METRICS, directory / loop.METRICS)
+  if (work / TENSORBOARD).exists():
+    shutil.copytree(work / TENSORBOARD, directory / TENSORBOARD)
+
+
+def _adapted(
+    model: GenerativeModel,
+    lora: Lora | None,
+    read: Callable[[Any], Any] | None,
+    seed: int,
+) -> tuple[GenerativeModel, Callable[[Any], Any], Callable[[Any], Any] | None]:
+  """Puts adapters into a model, if any, and beside its first parameters.
+
+  Returns:
+    What is trained; what makes its parameters those of `model` again; and what
+    returns the first ones.
+  """
+  if lora is None or read is None:
+    return model, lambda params: params, read
+  merge = jax.jit(functools.partial(adapters.merge, lora=lora))
+  begin = functools.partial(adapters.begin, read=read, seed=seed)
+  return adapters.adapt(model, lora), merge, begin
+
+
+def _described(
+    model: GenerativeModel, feed: Feed, config: TrainConfig
+) -> dict[str, Any]:
+  """Returns what a manifest says of a training."""
   values: dict[str, Any] = dict(dataclasses.asdict(config))
   if not config.trainable:
     del values['trainable']
-  return values
+  return {
+      'model': saved.to_json(model),
+      'task': describe(feed.task),
+      'feed': dataclasses.asdict(feed),
+      'config': values,
+      'optimizer': type(config.optimizer).__name__,
+      'schedule': type(config.optimizer.schedule).__name__,
+  }
 
 
 def _check_adaptable(initial: InitialParameters, continue_from: str) -> None:

@@ -3,14 +3,12 @@
 """Tasks in natural language: literal tokens, options, refusals."""
 
 import dataclasses
-import functools
 import json
 
 import numpy as np
 import pyarrow as pa
 import pytest
 import seqio
-import tensorflow as tf
 
 from plum_jax.artifacts import manifest
 from plum_jax.artifacts.errors import InputError
@@ -18,7 +16,6 @@ from plum_jax.catalog import tables
 from plum_jax.catalog.catalog import Catalog
 from plum_jax.data import build as tasks_build
 from plum_jax.data import rating_values
-from plum_jax.data import worded_examples
 from plum_jax.data.evaluation_arrays import evaluation_arrays
 from plum_jax.data.phrasings import Encoder
 from plum_jax.data.task_description import describe
@@ -95,27 +92,6 @@ def test_retrieval_has_literal_tokens(setting, write):
   assert first['target_item_id'] == 10
   assert first['history_item_ids'].tolist() == list(range(10))
   json.dumps(describe(name))
-
-
-def test_a_sample_asks_for_several_items_in_training_alone(setting, write):
-  name = retrieval.in_words(
-      setting, items_per_sample=3, variants=['H {history} !']
-  )
-  examples = _examples(name, 'train')
-  # Ten items in each of two windows, all but the first of them targets.
-  assert len(examples) == 18
-  for example in examples:
-    window = list(range(10)) if example['user'] == 0 else list(range(11, 1, -1))
-    at = window.index(int(example['target_item_id']))
-    told = [part for i in window[:at] for part in (i, f'Film i{i}')]
-    assert example['inputs'].tolist() == [*write('H', *told, '!'), _END]
-    # At the end of a window there are fewer.
-    assert example['targets'].tolist() == [*write(*window[at : at + 3]), _END]
-  targets = [e['targets'].tolist() for e in _examples(name)]
-  assert targets == [[*write(11), _END], [*write(0), _END]]
-  # As many as there is room for.
-  short = _examples(name, 'train', {'inputs': 400, 'targets': 8})
-  assert max(len(e['targets']) for e in short) == 7
 
 
 def test_answers_are_titles_or_both(setting, write):
@@ -277,40 +253,6 @@ def test_rating_has_literal_tokens(run, setting, write):
   values = rating_values.load(run)
   assert values.values == tuple(i + 0.5 for i in range(12))
   assert values.token_ids[10] == (*write('10.5'), _END)
-
-
-def test_a_sample_asks_about_several_ratings_in_training_alone(run, setting):
-  name = rating.register(
-      setting, items_per_sample=2, variants=['{history} # {item} ?']
-  )
-  for (text, answer), example in zip(
-      _texts(run, name), _examples(name, 'train'), strict=True
-  ):
-    window = list(range(10)) if example['user'] == 0 else list(range(11, 1, -1))
-    at = window.index(int(example['target_item_id']))
-    asked = text.partition('#')[2]
-    assert worded_run.titles_in(asked) == window[at : at + 2]
-    assert answer.split() == [f'{i}.5' for i in window[at : at + 2]]
-    assert example['target_rating'] == window[at] + 0.5
-  assert [answer for _, answer in _texts(run, name, 'test')] == ['11.5', '0.5']
-
-
-def test_what_is_not_rated_is_not_asked_about(run, setting):
-  name = rating.register(setting, items_per_sample=4)
-  [make] = seqio.get_mixture_or_task(name).preprocessors
-  assert isinstance(make, functools.partial)
-  [record] = worded_run.records([[0, 1, 2, 3, 4, 5]])['train']
-  ratings = np.array([0.5, np.nan, 2.5, np.nan], np.float32)
-  dataset = tf.data.Dataset.from_tensors(record | {'ratings': ratings})
-  decode = worded_run.vocabulary(run).decode
-  [example] = dataset.apply(
-      lambda ds: worded_examples.examples(
-          ds.map(lambda x: x), _LENGTHS, task=make.keywords['task']
-      )
-  ).as_numpy_iterator()
-  assert decode(example['targets'].tolist()) == '2.5'
-  text = decode(example['inputs'].tolist())
-  assert worded_run.titles_in(text) == [0, 1, 2]
 
 
 def test_mim_has_literal_tokens(run, setting, write):

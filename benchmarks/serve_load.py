@@ -102,6 +102,15 @@ class Services:
     self._processes[number] = self._start(self.ports[number])
     await self.wait_until_ready(self.ports[number])
 
+  def megabytes(self) -> list[float]:
+    """Returns the resident memory of each, 0 where there is none to ask."""
+    found = []
+    for process in self._processes:
+      status = pathlib.Path(f'/proc/{process.pid}/status').read_text('utf-8')
+      sizes = [x for x in status.splitlines() if x.startswith('VmRSS:')]
+      found.append(int(sizes[0].split()[1]) / 1024 if sizes else 0.0)
+    return found
+
   def stop(self) -> list[int]:
     """Asks all to end, and returns how they did."""
     for process in self._processes:
@@ -208,6 +217,15 @@ class Load:
         except OSError:  # It was killed; it starts with the new bundle.
           pass
 
+  async def watch(self, every: float) -> None:
+    """Prints how much memory each service has, until cancelled."""
+    begun = time.monotonic()
+    while True:
+      await asyncio.sleep(every)
+      sizes = ' '.join(f'{size:.1f}' for size in self._services.megabytes())
+      seconds = time.monotonic() - begun
+      print(f'{seconds:.0f} s: {sizes} MB', flush=True)
+
   async def kill(self, every: float) -> None:
     """Kills one service after another, until cancelled."""
     while True:
@@ -276,6 +294,8 @@ async def _measure(
       disturbing.append(load.swap(live, paths, flags.swap_every))
     if flags.kill_every:
       disturbing.append(load.kill(flags.kill_every))
+    if flags.memory_every:
+      disturbing.append(load.watch(flags.memory_every))
     tasks = [asyncio.create_task(one) for one in disturbing]
     await load.run(flags.rate, flags.seconds, flags.seed)
     for task in tasks:
@@ -314,6 +334,7 @@ def main() -> None:
   add('--services', type=int, default=2, help='processes')
   add('--swap_every', type=float, default=15.0, help='seconds; 0 for never')
   add('--kill_every', type=float, default=0.0, help='seconds; 0 for never')
+  add('--memory_every', type=float, default=0.0, help='seconds; 0 for never')
   add('--batch_sizes', default='1,8')
   add('--bundles', default='', help='with commas; by default two tiny ones')
   add('--seed', type=int, default=0)

@@ -132,7 +132,7 @@ def _levels(metrics: Mapping[str, float]) -> go.Figure:
       go.Bar(
           x=[f'level {level}' for level in found],
           y=list(found.values()),
-          marker={'color': figures.COLOURS[0]},
+          marker={'color': figures.colour(0)},
           hovertemplate='%{y:.2f}<extra></extra>',
       ),
       figures.layout(height=260, showlegend=False),

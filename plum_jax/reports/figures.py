@@ -8,14 +8,29 @@ from collections.abc import Mapping, Sequence
 
 from plotly import graph_objects as go
 
+GREY = '#7a8794'
 # Told apart on white and on black, and by those who are colour-blind.
-COLOURS = ('#3d7fd9', '#d9822b', '#2f9e77', '#8f6ad6', '#c94f6d', '#7a8794')
-_GREY = '#7a8794'
+COLOURS = (
+    '#3d7fd9',
+    '#d9822b',
+    '#2f9e77',
+    '#8f6ad6',
+    '#c94f6d',
+    GREY,
+    '#b0a43a',
+    '#4fb3c9',
+    '#a05d3b',
+)
 _MOST_POINTS = 1_000
 _LOSSES = ('loss', 'reconstruction', 'quantization')
 _VALIDATION_METRIC = 'recall@10'
 
 Log = Sequence[Mapping[str, float | None]]
+
+
+def colour(number: int) -> str:
+  """Returns the colour of what is compared, by its number from 0."""
+  return COLOURS[number % len(COLOURS)]
 
 
 def layout(**changes) -> go.Layout:
@@ -30,7 +45,7 @@ def layout(**changes) -> go.Layout:
       'template': 'none',
       'paper_bgcolor': 'rgba(0,0,0,0)',
       'plot_bgcolor': 'rgba(0,0,0,0)',
-      'font': {'family': 'system-ui, sans-serif', 'size': 12, 'color': _GREY},
+      'font': {'family': 'system-ui, sans-serif', 'size': 12, 'color': GREY},
       'margin': {'l': 48, 'r': 12, 't': 8, 'b': 40},
       'height': 260,
       'legend': {
@@ -123,7 +138,7 @@ def _trace(log: Log, name: str, number: int) -> go.Scatter:
       y=[value for _, value in points],
       name={'train': 'training'}.get(group, group) or short,
       mode='lines' if len(points) > 20 else 'lines+markers',
-      line={'color': COLOURS[number % len(COLOURS)], 'width': 2},
+      line={'color': colour(number), 'width': 2},
       marker={'size': 5},
       hovertemplate='%{y:.4g}',
   )

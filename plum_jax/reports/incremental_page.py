@@ -79,7 +79,7 @@ def day_plot(results: Sequence[DayResult], metric: str) -> go.Figure:
             y=[result.figures[name] for result in measured],
             name='trained day by day' if name == metric else 'frozen at day 0',
             mode='lines+markers',
-            line={'color': figures.COLOURS[number], 'width': 2},
+            line={'color': figures.colour(number), 'width': 2},
             hovertemplate='%{y:.4f}',
         )
     )

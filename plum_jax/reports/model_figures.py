@@ -117,7 +117,7 @@ def popularity_figure(results: SavedResults) -> go.Figure | None:
             x=labels,
             y=values,
             name=row.label,
-            marker={'color': _colour(len(traces))},
+            marker={'color': figures.colour(len(traces))},
             hovertemplate='%{y:.4f}',
         )
     )
@@ -151,7 +151,7 @@ def impressions_figure(results: SavedResults) -> go.Figure | None:
             y=share[kept].tolist(),
             name=row.label,
             mode='lines',
-            line={'color': _colour(len(traces)), 'width': 2},
+            line={'color': figures.colour(len(traces)), 'width': 2},
             hovertemplate='%{y:.1%}',
         )
     )
@@ -177,7 +177,3 @@ def _spread(num_points: int) -> np.ndarray:
   """Chooses positions to draw, the first and the last among them."""
   chosen = np.linspace(0, num_points - 1, min(num_points, _MOST_POINTS))
   return np.unique(np.round(chosen).astype(int))
-
-
-def _colour(number: int) -> str:
-  return figures.COLOURS[number % len(figures.COLOURS)]

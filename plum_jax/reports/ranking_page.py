@@ -20,7 +20,6 @@ from plum_jax.reports import figures
 from plum_jax.reports import page
 
 FILE_NAME = 'ranking_study.html'
-_COLOURS = (*figures.COLOURS, '#b0a43a', '#4fb3c9', '#a05d3b')
 _DECILES = [f'{decile:02d}' for decile in range(1, 11)]
 _HEADER = (
     'history',
@@ -139,7 +138,11 @@ def change_figure(
     xs = xs or [results.rows[setting] for setting, _ in points]
     found = [change for _, change in points] * (2 if fixed else 1)
     for trace in _band(
-        xs, found, feature, _COLOURS[number % len(_COLOURS)], fixed
+        xs,
+        found,
+        feature,
+        figures.colour(number),
+        fixed,
     ):
       figure.add_trace(trace)
   figure.update_xaxes(title='rows of the tables', type='log', dtick='D1')
@@ -205,7 +208,10 @@ def decile_figure(results: StudyResults, prefix: str) -> go.Figure | None:
             y=means,
             name=page.escape(feature),
             mode='lines+markers',
-            line={'color': _COLOURS[number % len(_COLOURS)], 'width': 2},
+            line={
+                'color': figures.colour(number),
+                'width': 2,
+            },
             hovertemplate='%{y:.4f}',
         )
     )

@@ -16,8 +16,8 @@ from plum_jax.scaling.power_law import FittedLaw
 from plum_jax.scaling.results import ScalingResults
 from plum_jax.scaling.study import Point
 
-_COLOURS = (*figures.COLOURS[:5], '#b0a43a', '#4fb3c9', '#a05d3b')
-_LAW = figures.COLOURS[5]
+_COLOURS = tuple(x for x in figures.COLOURS if x != figures.GREY)
+_LAW = figures.GREY
 _NUM_SAMPLES = 40
 
 

@@ -173,7 +173,7 @@ def _line(
           showlegend=not is_dotted,
           mode='lines+markers',
           line={
-              'color': figures.COLOURS[number % len(figures.COLOURS)],
+              'color': figures.colour(number),
               'width': 1.5 if is_dotted else 2.5,
               'dash': 'dot' if is_dotted else 'solid',
           },

@@ -86,7 +86,7 @@ def plot(results: StudyResults, metric: str) -> go.Figure:
     ]
     if not points:
       continue
-    colour = figures.COLOURS[number % len(figures.COLOURS)]
+    colour = figures.colour(number)
     steps = sorted({step for step, _ in points})
     values = {step: [v for s, v in points if s == step] for step in steps}
     traces.append(

@@ -136,7 +136,7 @@ def dot_plot(results: StudyResults, metric: str) -> go.Figure:
             marker={
                 'size': 9,
                 'opacity': 0.8,
-                'color': figures.COLOURS[number % len(figures.COLOURS)],
+                'color': figures.colour(number),
             },
             hovertemplate='%{x:.4f}',
         )
@@ -150,7 +150,7 @@ def dot_plot(results: StudyResults, metric: str) -> go.Figure:
           marker={
               'symbol': 'line-ns',
               'size': 20,
-              'line': {'width': 2.5, 'color': figures.COLOURS[-1]},
+              'line': {'width': 2.5, 'color': figures.GREY},
           },
           hovertemplate='%{x:.4f}',
       )

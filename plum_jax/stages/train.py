@@ -121,15 +121,16 @@ def run(
   continuation = t5x_training.find(continue_from) if continue_from else None
 
   def make(directory: pathlib.Path, work: pathlib.Path) -> None:
-    logs = work / TENSORBOARD
     first = processes.is_first()
     validate = make_validation(
         folders, model, validated, beam_size, max_validation_users
     )
-    read = None
-    if not continuation:
-      read = source.reader(folders, model, config.seed)
-    trained, merge, initial_params = _adapted(model, lora, read, config.seed)
+    trained, merge, initial_params = _adapted(
+        model,
+        lora,
+        None if continuation else source.reader(folders, model, config.seed),
+        config.seed,
+    )
     state = loop.train(
         trained,
         _batches(feed, config.seed, mesh),
@@ -137,7 +138,9 @@ def run(
         mesh=mesh,
         rules=axis_rules.preset(axis_rules_preset),
         work_directory=work,
-        writer=make_writer(str(logs)) if make_writer and first else None,
+        writer=make_writer(str(work / TENSORBOARD))
+        if make_writer and first
+        else None,
         evaluate=validate
         and (lambda params, step: validate(merge(params), step)),
         initial_params=initial_params,
@@ -147,11 +150,7 @@ def run(
     params = state.params
     if config.best_metric:
       params = loop.restore_best(work, params).state
-    checkpoints.save_params(
-        directory / CHECKPOINT,
-        merge(params),
-        {'model': saved.to_json(model), 'feed': dataclasses.asdict(feed)},
-    )
+    _save(directory, merge(params), model, feed)
     if first:
       _keep_logs(work, directory)
 
@@ -166,15 +165,12 @@ def run(
           **source.inputs(folders),
       },
       parameters={
-          **_described(model, feed, config),
+          **_described(model, feed, config, lora),
           'beam_size': beam_size,
           'max_validation_users': max_validation_users,
           'validation_task': describe(validated.task),
-          **_given(
-              initial_checkpoint=source.describe(),
-              continued=continuation and continuation.describe(),
-              lora=lora and dataclasses.asdict(lora),
-          ),
+          **_given(initial_checkpoint=source.describe()),
+          **_given(continued=continuation and continuation.describe()),
       },
       seed=config.seed,
       # What has been moved is the same.
@@ -185,6 +181,17 @@ def run(
 def _given(**values: Any) -> dict[str, Any]:
   """Leaves out what is not given, which stays out of manifests."""
   return {name: value for name, value in values.items() if value}
+
+
+def _save(
+    directory: pathlib.Path, params: Any, model: GenerativeModel, feed: Feed
+) -> None:
+  """Writes what `load` reads."""
+  checkpoints.save_params(
+      directory / CHECKPOINT,
+      params,
+      {'model': saved.to_json(model), 'feed': dataclasses.asdict(feed)},
+  )
 
 
 def _keep_logs(work: pathlib.Path, directory: pathlib.Path) -> None:
@@ -214,7 +221,7 @@ def _adapted(
 
 
 def _described(
-    model: GenerativeModel, feed: Feed, config: TrainConfig
+    model: GenerativeModel, feed: Feed, config: TrainConfig, lora: Lora | None
 ) -> dict[str, Any]:
   """Returns what a manifest says of a training."""
   values: dict[str, Any] = dict(dataclasses.asdict(config))
@@ -227,6 +234,7 @@ def _described(
       'config': values,
       'optimizer': type(config.optimizer).__name__,
       'schedule': type(config.optimizer.schedule).__name__,
+      **_given(lora=lora and dataclasses.asdict(lora)),
   }
 
 

@@ -18,6 +18,7 @@ import argparse
 import collections
 from collections.abc import Callable, Mapping
 import dataclasses
+import glob
 import multiprocessing
 import os
 import pathlib
@@ -260,8 +261,11 @@ class Experiment:
 
 def _left(run_dir: pathlib.Path, aim: str) -> set[str]:
   """Names what there is of what a process leaves at certain points."""
+  # Unlike `Path.glob`, it passes over folders that go while it looks.
   return {
-      str(path) for pattern in _LEFT_BY[aim] for path in run_dir.glob(pattern)
+      str(run_dir / path)
+      for pattern in _LEFT_BY[aim]
+      for path in glob.glob(pattern, root_dir=run_dir, include_hidden=True)
   }
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -304,6 +305,14 @@ def _read_generator(
         f'The generator cannot be read: {error}', directory
     ) from error
   model, params = saved.from_json(values), trees.nest(flat)
+  trees.check(params, _parameter_shapes(model), path, cast=True)
+  return model, params
+
+
+# JAX keeps a little of every trace: a service must not trace at every swap.
+@functools.lru_cache(maxsize=8)
+def _parameter_shapes(model: GenerativeModel) -> Any:
+  """Returns the shapes of a network's parameters."""
   tokens = jax.ShapeDtypeStruct((1, 2), jnp.int32)
   names = (
       'encoder_input_tokens',
@@ -313,5 +322,4 @@ def _read_generator(
   variables = jax.eval_shape(
       model.init, jax.random.key(0), dict.fromkeys(names, tokens)
   )
-  trees.check(params, variables['params'], path, cast=True)
-  return model, params
+  return variables['params']

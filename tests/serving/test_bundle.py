@@ -72,6 +72,18 @@ def test_same_content_has_the_same_version(bundle_path, tmp_path, tiny):
   assert bundle.load(tmp_path / 'other').version != tiny.version
 
 
+def test_bundle_of_a_network_that_was_read_is_not_traced_again(
+    bundle_path, tiny, monkeypatch
+):
+  # JAX keeps a little of every trace, which a service that swaps would pile up.
+  def trace(*_):
+    raise AssertionError('The network is traced again.')
+
+  assert tiny.model == bundle.load(bundle_path).model
+  monkeypatch.setattr('jax.eval_shape', trace)
+  bundle.load(bundle_path)
+
+
 def test_who_may_read_one_file_may_read_all(bundle_path):
   files = [path for path in bundle_path.rglob('*') if path.is_file()]
   modes = {path.stat().st_mode for path in files}

@@ -89,7 +89,7 @@ aligned: $(INSTALLED)
 	$(BIN)/python -m plum_jax.launch.study \
 	  --experiments=gin/experiments/aligned_rec.gin,gin/experiments/aligned_mim.gin \
 	  --experiments=gin/experiments/aligned_mlm.gin,gin/experiments/aligned_bpr.gin \
-	  --experiments=gin/experiments/aligned_all.gin \
+	  --experiments=gin/experiments/aligned_all.gin,gin/experiments/aligned_start.gin \
 	  --stages=catalog,item_embeddings,semantic_ids,general_text,vocabulary,tasks,train,sasrec,bpr_mf,biased_mf,evaluate,evaluate_tasks \
 	  --metrics=$(subst $(SPACE),$(COMMA),$(strip $(ALIGNED_METRICS))) $(ALIGNED_ARGS)
 

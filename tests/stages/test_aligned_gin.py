@@ -37,7 +37,7 @@ def _functions(sources, name):
         ('mlm', ['auxiliary.mlm']),
         ('bpr', ['auxiliary.bpr']),
         ('all', ['auxiliary.mim', 'auxiliary.mlm', 'auxiliary.bpr']),
-        ('all_warm', ['auxiliary.mim', 'auxiliary.mlm', 'auxiliary.bpr']),
+        ('text_all', ['auxiliary.mim', 'auxiliary.mlm', 'auxiliary.bpr']),
     ],
 )
 def test_mixtures_are_recommendation_and_auxiliary_tasks(leaf, auxiliary):
@@ -51,7 +51,7 @@ def test_mixtures_are_recommendation_and_auxiliary_tasks(leaf, auxiliary):
 
 
 def test_all_experiments_run_on_beauty_and_as_a_t5():
-  assert len(_LEAVES) == 7
+  assert len(_LEAVES) == 9
   for leaf in _LEAVES:
     beauty = _read(f'experiments/{leaf.name}', 'catalogs/beauty.gin')
     assert beauty.macro('DATASET') == 'beauty'
@@ -61,3 +61,23 @@ def test_all_experiments_run_on_beauty_and_as_a_t5():
       [str(_LEAVES[0]), str(_GIN / 'models' / 't5_base.gin')]
   )
   loading.load('train', 'plum_jax.stages.train.run', arguments)
+
+
+def test_mixtures_start_from_an_experiment_of_their_study():
+  starts = {
+      leaf.stem: _read(f'experiments/{leaf.name}').macro(
+          'INITIAL_CHECKPOINT_PATH'
+      )
+      for leaf in _LEAVES
+  }
+  assert starts == {
+      'aligned_all': 'study:aligned_start',
+      'aligned_bpr': 'study:aligned_start',
+      'aligned_mim': 'study:aligned_start',
+      'aligned_mlm': 'study:aligned_start',
+      'aligned_rec': 'study:aligned_start',
+      'aligned_start': '',
+      'aligned_text': '',
+      'aligned_text_all': 'study:aligned_text_start',
+      'aligned_text_start': 'study:aligned_text',
+  }

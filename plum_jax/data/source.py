@@ -79,7 +79,8 @@ class TfdsDirectorySource(seqio.DataSource):
 
     Args:
       split: the split's name.
-      shuffle: whether to draw the order of the files.
+      shuffle: whether to draw the order of the files, of which many are read
+        at a time; if not, records come in the order of the files.
       seed: of that order.
       shard_info: which shard, of at most as many as there are files.
       sequence_length: not used.
@@ -96,13 +97,15 @@ class TfdsDirectorySource(seqio.DataSource):
           num_input_pipelines=shard_info.num_shards,
           input_pipeline_id=shard_info.index,
       )
+    config = tfds.ReadConfig(
+        input_context=context,
+        shuffle_seed=seed,
+        skip_prefetch=True,
+        try_autocache=False,
+    )
+    if not shuffle:
+      # By default 16 records of each file take turns.
+      config.interleave_cycle_length = 1
     return self._builder.as_dataset(
-        split=split,
-        shuffle_files=shuffle,
-        read_config=tfds.ReadConfig(
-            input_context=context,
-            shuffle_seed=seed,
-            skip_prefetch=True,
-            try_autocache=False,
-        ),
+        split=split, shuffle_files=shuffle, read_config=config
     )

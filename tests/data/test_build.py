@@ -9,6 +9,7 @@ import tensorflow_datasets as tfds
 from plum_jax.artifacts.errors import InputError
 from plum_jax.data import build
 from plum_jax.data import rewards
+from plum_jax.data.source import TfdsDirectorySource
 from tests.data.tiny_run import CODES
 from tests.data.tiny_run import write_inputs
 
@@ -174,6 +175,20 @@ def test_build_orders_training_records_by_the_seed_and_shares_them_evenly(
   assert sorted(orders[0]) == sorted(orders[1]) == list(range(20))
   assert orders[0] != orders[1]
   assert orders[0] != sorted(orders[0])
+
+
+def test_targets_are_read_in_the_order_of_the_users_from_several_files(
+    tmp_path,
+):
+  # More records a file than TFDS lets take turns by itself.
+  write_inputs(tmp_path, [[0, 1, 2]] * 60)
+  _build(tmp_path, examples_per_shard=20)
+  source = TfdsDirectorySource(tmp_path / 'tasks')
+  assert len(source.list_shards('test')) == 3
+  for split in ('validation', 'test'):
+    dataset = source.get_dataset(split, shuffle=False)
+    users = [record['user'] for record in dataset.as_numpy_iterator()]
+    assert users == list(range(60))
 
 
 def test_build_refuses_a_sid_table_of_other_items(tmp_path):

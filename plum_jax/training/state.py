@@ -54,8 +54,7 @@ def init_state(
     model: Model,
     optimizer: optax.GradientTransformation,
     batch: Mapping[str, Any],
-    seed: int,
-    params: Any = None,
+    params: Any,
     metric_sums: Any = None,
     patterns: Sequence[str] = (),
 ) -> TrainState:
@@ -65,8 +64,7 @@ def init_state(
     model: the network and its loss.
     optimizer: the optimizer.
     batch: arrays or shapes of one batch.
-    seed: the seed of the parameters.
-    params: parameters to start from, instead of random ones.
+    params: the parameters to start from.
     metric_sums: shapes of the metric sums, if they are known already.
     patterns: which parameters the optimizer knows; see `trainable.split`.
 
@@ -74,8 +72,6 @@ def init_state(
     The state. Trace it under `jax.jit` with output shardings, so that a large
     model is never whole on one device.
   """
-  if params is None:
-    params = model.init(init_keys(seed)[0], batch)['params']
   if metric_sums is None:
     _, metric_sums = jax.eval_shape(
         model.loss_fn, params, batch, jax.random.key(0)
@@ -122,7 +118,7 @@ def state_shapes(
     )
     shapes = jax.eval_shape(
         lambda params: init_state(
-            model, optimizer, batch, 0, params, patterns=patterns
+            model, optimizer, batch, params, patterns=patterns
         ),
         variables['params'],
     )

@@ -15,6 +15,7 @@ import optax
 from plum_jax.artifacts.errors import InputError
 from plum_jax.sharding import axis_rules
 from plum_jax.sharding import mesh as meshes
+from plum_jax.training import first_parameters
 from plum_jax.training import optimizers
 from plum_jax.training import schedules
 from plum_jax.training import state as states
@@ -53,7 +54,8 @@ class Program:
   Attributes:
     state_shapes: shapes and shardings of the state.
     batch_shapes: shapes and shardings of a batch.
-    init: jitted, makes the first state in its place on the mesh.
+    init: makes the first state in its place on the mesh, with random
+      parameters; compiles when it is called.
     init_from: jitted, makes the first state of parameters (donated) that are
       there already.
     step: jitted, from a state (donated) and a batch to a state and a report.
@@ -95,7 +97,7 @@ def build_program(
   Raises:
     InputError: batch, microbatches, rules and mesh do not fit each other.
   """
-  shapes = {
+  shapes: dict[str, Any] = {
       name: jax.ShapeDtypeStruct(
           leaf.shape, leaf.dtype, sharding=meshes.batch_sharding(mesh)
       )
@@ -109,17 +111,32 @@ def build_program(
   shardings = jax.tree.map(lambda leaf: leaf.sharding, state)
   everywhere = meshes.replicated(mesh)
 
-  def init(params=None):
+  def begin(params):
     with axis_rules.activation_rules(mesh, rules):
       return states.init_state(
           model,
           optimizer,
           shapes,
-          config.seed,
           params,
           state.metric_sums,
           config.trainable,
       )
+
+  init_from = jax.jit(
+      begin,
+      in_shardings=(shardings.params,),
+      out_shardings=shardings,
+      donate_argnums=0,
+  )
+
+  def init():
+    with axis_rules.activation_rules(mesh, rules):
+      params = first_parameters.make(
+          lambda key: model.init(key, shapes)['params'],
+          states.init_keys(config.seed)[0],
+          shardings.params,
+      )
+    return init_from(params)
 
   def step(state, batch):
     with axis_rules.activation_rules(mesh, rules):
@@ -130,13 +147,8 @@ def build_program(
   return Program(
       state_shapes=state,
       batch_shapes=shapes,
-      init=jax.jit(init, out_shardings=shardings),
-      init_from=jax.jit(
-          init,
-          in_shardings=(shardings.params,),
-          out_shardings=shardings,
-          donate_argnums=0,
-      ),
+      init=init,
+      init_from=init_from,
       step=jax.jit(
           step,
           in_shardings=(shardings, meshes.batch_sharding(mesh)),

@@ -26,6 +26,10 @@ from plum_jax.hardware import chips
 _LIBRARY = 'TPU_LIBRARY_PATH'
 FOLDER = 'tpu_compiler'
 _ACCELERATORS = {'v5e': 'v5litepod', 'v5p': 'v5p', 'v6e': 'v6e'}
+# The two cores of a v4 chip as one device, as JAX has them on TPU VMs. The
+# compiler's own default is two devices, of which JAX makes no mesh. Other chips
+# are one device by default, or have no such configuration (v3).
+_CONFIGURATIONS = {'v4': {'chip_config_name': 'megacore'}}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,7 +114,9 @@ def devices(topology: Topology) -> list[jax.Device]:
   set_environment(topology)
   try:
     described = topologies.get_topology_desc(
-        topology_name=topology.name, platform='tpu'
+        topology_name=topology.name,
+        platform='tpu',
+        **_CONFIGURATIONS.get(topology.chip.name, {}),
     )
   except jax.errors.JaxRuntimeError as error:
     raise InputError(

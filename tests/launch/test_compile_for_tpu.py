@@ -112,6 +112,21 @@ def test_all_programs_compile_and_fit_without_run_directory(
   assert 'all-reduce' in train['collectives']  # Along the tensor axis.
 
 
+def test_v4_chip_is_one_device_with_all_its_memory(tmp_path):
+  done, found = _compile(
+      tmp_path,
+      'ml100k_quickstart.gin',
+      '--topology=v4:2x2x1',
+      '--program=prefill',
+      *_SMALL,
+      '--gin.TransformerConfig.num_layers=1',
+  )
+  assert done.returncode == 0, done.stderr
+  assert found is not None
+  assert (found['num_chips'], found['num_devices']) == (4, 4)
+  assert '32 GB a device' in done.stdout
+
+
 def test_experts_compile_cut_over_chips_and_days_are_reckoned(tmp_path):
   done, found = _compile(
       tmp_path,

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from plum_jax.data import item_mentions
 from plum_jax.data import rating_values
+from plum_jax.data import span_corruption
 from plum_jax.data import worded_examples
 from plum_jax.data.rated_items import RatedItems
 from plum_jax.data.worded_setting import not_a_number
@@ -40,8 +41,9 @@ def register(
   Args:
     setting: of all tasks in natural language.
     items_per_sample: the most items of a training window that a sample asks
-      about, if the targets have room; their ratings are answered in the same
-      order. Validation and test ask about one.
+      about, if the targets have room. From the second on, sentinels say which
+      item a rating is of; the vocabulary must have as many. Validation and test
+      ask about one.
     variants: phrasings in the place of those in `PHRASINGS`.
     name: the last part of the task's name.
 
@@ -55,11 +57,17 @@ def register(
   if items_per_sample < 1:
     raise not_a_number('items_per_sample', items_per_sample, '1 or more')
   items = item_mentions.ItemMentions(setting.run_directory)
+  sentinels = ()
+  if items_per_sample > 1:
+    sentinels = span_corruption.sentinels(
+        items.vocabulary, 'rating several items', items_per_sample
+    )[:items_per_sample]
   task = RatedItems(
       setting,
       items,
       variants or setting.phrasings(PHRASINGS),
       rating_values.load(setting.run_directory),
       items_per_sample,
+      sentinels,
   )
   return worded_examples.add(name, setting, items, task)

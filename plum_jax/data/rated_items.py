@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from plum_jax.data import history_slices
 from plum_jax.data import record_targets
+from plum_jax.data import worded_examples
 from plum_jax.data.item_mentions import ItemMentions
 from plum_jax.data.item_text_tokens import TextTokens
 from plum_jax.data.rating_values import RatingValues
@@ -30,8 +31,13 @@ _RATED = 'rated'
 class RatedItems(WordedTask):
   """A history with its ratings, and items after it: their ratings as text.
 
-  Several items, with their ratings in the same order, are learned from at the
-  cost of one prompt; in validation and test there is one.
+  Several items are learned from at the cost of one prompt; in validation and
+  test there is one. From the second on a sentinel follows each and precedes its
+  rating, as in T5's span corruption: without it cross-attention, which knows no
+  positions, cannot tell which of the items a rating is asked for.
+
+      … | Rating of A B<extra_id_0> C<extra_id_1> :
+      4 <extra_id_0> 3 <extra_id_1> 5
 
   An interaction without a rating is shown without one, and is never asked
   about. A rating that no training window has is shown, and answered, as the
@@ -45,6 +51,7 @@ class RatedItems(WordedTask):
       variants: Sequence[str],
       values: RatingValues,
       items_per_sample: int,
+      sentinels: Sequence[int],
   ):
     """Encodes phrasings and ratings.
 
@@ -55,6 +62,8 @@ class RatedItems(WordedTask):
       values: the ratings that there are.
       items_per_sample: the most items of a training window that a sample asks
         about; no more than the targets have room for.
+      sentinels: token ids; as many as `items_per_sample` at least, or none if
+        that is 1.
 
     Raises:
       InputError: a phrasing cannot be used.
@@ -67,10 +76,11 @@ class RatedItems(WordedTask):
     texts = [np.array(ids[:-1], np.int32) for ids in values.token_ids]
     answers = _table(texts)
     self.answers_or_none = _table([*texts, np.zeros(0, np.int32)]).ragged()
-    longest *= items_per_sample
+    longest = longest * items_per_sample + items_per_sample - 1
     super().__init__(setting, items, [variants], answers, {ITEM: longest})
     self._values = values
     self._items_per_sample = items_per_sample
+    self._sentinels = tuple(sentinels)
     shown = [
         items.encoder.words(f'{_RATED} {text}', first=False)
         for text in values.texts
@@ -84,7 +94,9 @@ class RatedItems(WordedTask):
 
   def describe(self) -> dict[str, Any]:
     """See `WordedTask.describe`."""
-    values = {'values': self._values.describe()}
+    values: dict[str, Any] = {'values': self._values.describe()}
+    if self._sentinels:
+      values['sentinels'] = self._sentinels
     more = history_slices.described(self._items_per_sample)
     return super().describe() | values | more
 
@@ -106,30 +118,70 @@ class RatedItems(WordedTask):
     mentions = self.items(record)
     items: Any = tf.concat([mentions, tf.gather(self.ratings, places_of)], 1)
     # What is not rated is left out of question and answer.
-    empty = _RaggedTensor.from_row_lengths(
-        mentions.values[:0], tf.zeros([1], tf.int64), validate=False
-    )
-    rows = tf.range(tf.size(ratings))
-    rows = tf.where(tf.math.is_nan(ratings), tf.size(ratings), rows)
-    asked = tf.gather(tf.concat([mentions, empty], 0), rows)
+    rated = ~tf.math.is_nan(ratings)
+    asked = _kept(mentions, rated)
     answers = tf.gather(self.answers_or_none, places_of)
-    count = self.room(self._items_per_sample, lengths)
-    places = {ITEM: history_slices.following(asked, stops, count)}
+    count = self._count(lengths)
+    if count > 1:
+      marks = _kept(self._marks(tf.size(ratings)), rated)
+      places = {ITEM: _first_and_others(asked, stops, count, [asked, marks])}
+      answers = _first_and_others(answers, stops, count, [marks, answers])
+    else:
+      places = {ITEM: tf.gather(asked, stops)}
+      answers = tf.gather(answers, stops)
     first = self.first(items, stops, places, lengths.inputs)
     places[HISTORY] = history_slices.slices(items, first, stops)
     return Samples(
         stops,
         places,
-        history_slices.following(answers, stops, count),
+        answers,
         tf.gather(record_targets.item_ids_with_target(record), stops),
         first,
         features={'target_rating': tf.gather(ratings, stops)},
     )
 
+  def _count(self, lengths: Lengths) -> int:
+    """Returns how many items a sample asks about at most."""
+    if lengths.targets is None:
+      return self._items_per_sample
+    # A sentinel before all answers but the first, and the end.
+    room = lengths.targets // (self.longest_answer + 1)
+    return min(self._items_per_sample, max(room, 1))
+
+  def _marks(self, num_items: tf.Tensor) -> Any:
+    """Returns a sentinel for each item, [n, 1]; neighbours have others."""
+    sentinels = tf.constant(self._sentinels, tf.int32)
+    numbers = tf.range(num_items) % len(self._sentinels)
+    return worded_examples.ragged(tf.gather(sentinels, numbers)[:, None])
+
   def _value_of(self, ratings: tf.Tensor) -> tf.Tensor:
     """Returns which value a rating is nearest to; one more for none."""
     found = tf.searchsorted(tf.constant(self.middles), ratings, side='left')
     return tf.where(tf.math.is_nan(ratings), len(self.middles) + 1, found)
+
+
+def _kept(rows: Any, kept: tf.Tensor) -> Any:
+  """Empties the rows that are not kept; ragged, [n, (tokens)]."""
+  numbers = tf.where(kept, tf.range(tf.size(kept)), tf.size(kept))
+  return tf.gather(_with_empty_row(rows), numbers)
+
+
+def _first_and_others(
+    first: Any, stops: tf.Tensor, count: int, others: Sequence[Any]
+) -> Any:
+  """Returns the tokens at each stop, and those of the others after it."""
+  # After the last item there is none.
+  rows = _with_empty_row(tf.concat(others, 1))
+  after = history_slices.following(rows, stops + 1, count - 1)
+  return tf.concat([tf.gather(first, stops), after], 1)
+
+
+def _with_empty_row(rows: Any) -> Any:
+  """Appends a row without tokens."""
+  empty = _RaggedTensor.from_row_lengths(
+      rows.values[:0], tf.zeros([1], tf.int64), validate=False
+  )
+  return tf.concat([rows, empty], 0)
 
 
 def _ratings_with_target(record: Mapping[str, tf.Tensor]) -> tf.Tensor:

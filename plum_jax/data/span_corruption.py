@@ -113,22 +113,26 @@ class SpanCorruption:
     return found
 
 
-def sentinels(vocabulary: SemanticIdVocabulary, task: str) -> tuple[int, ...]:
+def sentinels(
+    vocabulary: SemanticIdVocabulary, task: str, needed: int = 1
+) -> tuple[int, ...]:
   """Returns T5's sentinels of a vocabulary, `<extra_id_0>` first.
 
   Args:
     vocabulary: of a run.
     task: what needs them, for the message.
+    needed: how many at least.
 
   Raises:
-    InputError: it has none.
+    InputError: it has fewer.
   """
   layout = vocabulary.layout
-  if not layout.extra_ids:
+  if layout.extra_ids < needed:
     raise InputError(
-        f'The vocabulary has no sentinels, and {task} needs some.',
+        f'The vocabulary has {layout.extra_ids} sentinels, and {task} needs '
+        f'{needed}.',
         where='EXTRA_IDS',
-        expected='100, as T5 has, or fewer',
+        expected=f'100, as T5 has, or {needed} at least',
         fix='Set EXTRA_IDS and run the stage vocabulary again in a new folder.',
     )
   last = layout.base_size + layout.extra_ids - 1

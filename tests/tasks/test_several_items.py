@@ -3,6 +3,7 @@
 """Samples that ask for several items, or ratings, at once."""
 
 import functools
+import re
 
 import numpy as np
 import pytest
@@ -87,7 +88,7 @@ def test_a_sample_asks_for_several_items_in_training_alone(setting, write):
 
 def test_a_sample_asks_about_several_ratings_in_training_alone(run, setting):
   name = rating.register(
-      setting, items_per_sample=2, variants=['{history} # {item} ?']
+      setting, items_per_sample=3, variants=['{history} # {item} ?']
   )
   for (text, answer), example in zip(
       _texts(run, name), _examples(name, 'train'), strict=True
@@ -95,27 +96,52 @@ def test_a_sample_asks_about_several_ratings_in_training_alone(run, setting):
     window = list(range(10)) if example['user'] == 0 else list(range(11, 1, -1))
     at = window.index(int(example['target_item_id']))
     asked = text.partition('#')[2]
-    assert worded_run.titles_in(asked) == window[at : at + 2]
-    assert answer.split() == [f'{i}.5' for i in window[at : at + 2]]
+    wanted = window[at : at + 3]
+    assert worded_run.titles_in(asked) == wanted
+    # Sentinels follow all items but the first, and tell whose a rating is.
+    marks = [f'<extra_id_{(at + i) % 3}>' for i in range(3)][: len(wanted)]
+    told, *others = re.split(r'\s*(<extra_id_\d+>)\s*', asked)
+    assert worded_run.titles_in(told) == wanted[:2]
+    assert others[::2] == marks[1:]
+    pairs = zip(marks, [f'{i}.5' for i in wanted], strict=True)
+    expected = [part for pair in pairs for part in pair][1:]
+    assert re.findall(r'<extra_id_\d+>|[\d.]+', answer) == expected
     assert example['target_rating'] == window[at] + 0.5
   assert [answer for _, answer in _texts(run, name, 'test')] == ['11.5', '0.5']
 
 
-def test_what_is_not_rated_is_not_asked_about(run, setting):
+@pytest.mark.parametrize(
+    ('ratings', 'answers', 'asked'),
+    [
+        ((0.5, np.nan, 2.5, np.nan), ['2.5'], [[2]]),
+        (
+            (0.5, 1.5, np.nan, 3.5),
+            ['1.5 <extra_id_3> 3.5', '3.5'],
+            [[1, 3], [3]],
+        ),
+    ],
+)
+def test_what_is_not_rated_is_not_asked_about(
+    run, setting, ratings, answers, asked
+):
   name = rating.register(
       setting, items_per_sample=4, variants=['{history} # {item} ?']
   )
   [make] = seqio.get_mixture_or_task(name).preprocessors
   assert isinstance(make, functools.partial)
   [record] = worded_run.records([[0, 1, 2, 3, 4, 5]])['train']
-  ratings = np.array([0.5, np.nan, 2.5, np.nan], np.float32)
-  dataset = tf.data.Dataset.from_tensors(record | {'ratings': ratings})
+  record = record | {'ratings': np.array(ratings, np.float32)}
+  dataset = tf.data.Dataset.from_tensors(record)
   decode = worded_run.vocabulary(run).decode
-  [example] = dataset.apply(
+  examples = dataset.apply(
       lambda ds: worded_examples.examples(
           ds.map(lambda x: x), _LENGTHS, task=make.keywords['task']
       )
   ).as_numpy_iterator()
-  assert decode(example['targets'].tolist()) == '2.5'
-  text = decode(example['inputs'].tolist())
-  assert worded_run.titles_in(text) == [0, 1, 2]
+  texts = [
+      (decode(e['inputs'].tolist()), decode(e['targets'].tolist()))
+      for e in examples
+  ]
+  assert [' '.join(answer.split()) for _, answer in texts] == answers
+  found = [worded_run.titles_in(text.partition('#')[2]) for text, _ in texts]
+  assert found == asked

@@ -58,7 +58,11 @@ def test_names_and_shapes_are_those_that_t5x_saves(name):
       'decoder_loss_weights': jax.ShapeDtypeStruct((2, 4), jnp.float32),
   }
   optimizer = optimizers.make_optimizer(_OPTIMIZERS[name])
-  state = jax.eval_shape(lambda: states.init_state(model, optimizer, batch, 0))
+  variables = jax.eval_shape(lambda: model.init(jax.random.key(0), batch))
+  state = jax.eval_shape(
+      lambda params: states.init_state(model, optimizer, batch, params),
+      variables['params'],
+  )
   found = {
       theirs: f'{leaf.dtype} {list(leaf.shape)}'
       for ours, leaf in trees.to_flat(state).items()

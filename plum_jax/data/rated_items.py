@@ -34,7 +34,7 @@ class RatedItems(WordedTask):
   Several items are learned from at the cost of one prompt; in validation and
   test there is one. From the second on a sentinel follows each and precedes its
   rating, as in T5's span corruption: without it cross-attention, which knows no
-  positions, cannot tell which of the items a rating is asked for.
+  positions, can hardly tell which of the items a rating is asked for.
 
       … | Rating of A B<extra_id_0> C<extra_id_1> :
       4 <extra_id_0> 3 <extra_id_1> 5

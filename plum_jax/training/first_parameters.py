@@ -34,12 +34,6 @@ class _Part:
   program: core.ClosedJaxpr
   folded: int | None
 
-  def kind(self) -> str:
-    """Returns a text that is the same where the program is."""
-    # Constants are not in the text of a program.
-    different = id(self) if self.program.consts else ''
-    return f'{self.program}{different}'
-
 
 def make(
     init: Callable[[jax.Array], Any], key: jax.Array, shardings: Any
@@ -64,7 +58,8 @@ def make(
     own_key = key
     if part.folded is not None:
       own_key = jax.random.fold_in(key, part.folded)
-    kind = (part.kind(), place)
+    # Constants are not in the text of a program: it is alone of its kind then.
+    kind = (str(part.program), place, index if traced.consts else None)
     if kind not in programs:
       programs[kind] = _compiled(part.program, key, place)
     # From the host: a key of one device cannot go to a mesh of many processes.
@@ -88,6 +83,8 @@ def _compiled(
 def _part(traced: core.ClosedJaxpr, wanted: list[bool]) -> _Part:
   """Cuts out what one result depends on, its own key apart if there is one."""
   jaxpr, _ = partial_eval.dce_jaxpr(traced.jaxpr, wanted)
+  if traced.consts:
+    return _Part(core.ClosedJaxpr(jaxpr, traced.consts), None)
   # A layer that is rematerialised is an equation of its own.
   while _is_one_layer(jaxpr):
     jaxpr = jaxpr.eqns[0].params['jaxpr']
@@ -100,7 +97,7 @@ def _part(traced: core.ClosedJaxpr, wanted: list[bool]) -> _Part:
     if isinstance(number, core.Literal) and alone:
       folded = int(number.val)
       jaxpr = jaxpr.replace(invars=first.outvars, eqns=rest)
-  return _Part(core.ClosedJaxpr(jaxpr, traced.consts), folded)
+  return _Part(core.ClosedJaxpr(jaxpr, []), folded)
 
 
 def _is_one_layer(jaxpr: core.Jaxpr) -> bool:

@@ -113,22 +113,30 @@ def test_layers_share_programs(name, compilations):
   assert len(compilations) <= len(jax.tree.leaves(shapes)) / 3 + 4
 
 
-def test_constants_and_own_keys_are_kept_apart():
-  table = np.arange(6.0, dtype=np.float32).reshape(2, 3)
+@pytest.mark.parametrize('num_constants', [0, 4])
+def test_constants_and_own_keys_are_kept_apart(num_constants):
+  tables = [
+      np.full((2, 3), i, np.float32) * np.arange(3.0, dtype=np.float32)
+      for i in range(num_constants)
+  ]
 
   def init(key):
     one, other = jax.random.split(key)
+    layer = jax.checkpoint(
+        lambda key: jax.random.normal(jax.random.fold_in(key, 3), (2, 3))
+    )
     return {
-        'a': jnp.asarray(table) + 1,
-        'b': jnp.asarray(table * 2) + 1,
-        'c': jax.random.normal(one, (2, 3)),
-        'd': jax.random.normal(other, (2, 3)),
-        'e': jax.random.normal(jax.random.fold_in(key, 1), (2, 3)),
-        'f': jax.random.normal(jax.random.fold_in(key, 2), (2, 3)),
-        'g': jnp.ones((2, 3)),
+        **{f't{i}': jnp.asarray(table) + 1 for i, table in enumerate(tables)},
+        'a': jax.random.normal(one, (2, 3)),
+        'b': jax.random.normal(other, (2, 3)),
+        'c': jax.random.normal(jax.random.fold_in(key, 1), (2, 3)),
+        'd': jax.random.normal(jax.random.fold_in(key, 2), (2, 3)),
+        'e': layer(key),
+        'f': jnp.ones((2, 3)),
     }
 
   key = jax.random.key(5)
   place = meshes.replicated(meshes.make_mesh())
-  made = first_parameters.make(init, key, dict.fromkeys('abcdefg', place))
-  jax.tree.map(np.testing.assert_array_equal, made, jax.jit(init)(key))
+  expected = jax.jit(init)(key)
+  made = first_parameters.make(init, key, dict.fromkeys(expected, place))
+  jax.tree.map(np.testing.assert_array_equal, made, expected)

@@ -21,6 +21,8 @@ from jax.extend import core
 from jax.interpreters import partial_eval
 import numpy as np
 
+from plum_jax.training import compiler_options
+
 
 @dataclasses.dataclass(frozen=True)
 class _Part:
@@ -77,7 +79,11 @@ def _compiled(
     inputs = [jax.random.wrap_key_data(data, impl=impl)]
     return run(*inputs[: len(program.jaxpr.invars)])[0]
 
-  return jax.jit(from_data, out_shardings=place)
+  return jax.jit(
+      from_data,
+      out_shardings=place,
+      compiler_options=compiler_options.of_one_run(place),
+  )
 
 
 def _part(traced: core.ClosedJaxpr, wanted: list[bool]) -> _Part:

@@ -15,6 +15,7 @@ import optax
 from plum_jax.artifacts.errors import InputError
 from plum_jax.sharding import axis_rules
 from plum_jax.sharding import mesh as meshes
+from plum_jax.training import compiler_options
 from plum_jax.training import first_parameters
 from plum_jax.training import optimizers
 from plum_jax.training import schedules
@@ -127,6 +128,7 @@ def build_program(
       in_shardings=(shardings.params,),
       out_shardings=shardings,
       donate_argnums=0,
+      compiler_options=compiler_options.of_one_run(everywhere),
   )
 
   def init():
@@ -154,17 +156,11 @@ def build_program(
           in_shardings=(shardings, meshes.batch_sharding(mesh)),
           out_shardings=(shardings, everywhere),
           donate_argnums=0,
-          compiler_options=_options(mesh, tpu_compiler_options),
+          compiler_options=compiler_options.of_steps(
+              mesh, tpu_compiler_options
+          ),
       ),
   )
-
-
-def _options(
-    mesh: jax.sharding.Mesh, of_tpu: Mapping[str, Any] | None
-) -> dict[str, Any] | None:
-  """Returns the compiler's options for a mesh."""
-  platform = mesh.devices.flat[0].platform
-  return dict(of_tpu) if of_tpu and platform == 'tpu' else None
 
 
 def lower_train_step(

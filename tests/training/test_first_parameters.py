@@ -59,6 +59,15 @@ def _init(name):
   return lambda key: model.init(key, batch)
 
 
+@pytest.fixture(autouse=True)
+def _as_users_compile():
+  """Equal bits at unequal levels of the compiler are part of what is tested."""
+  before = jax.config.read('jax_disable_most_optimizations')
+  jax.config.update('jax_disable_most_optimizations', False)
+  yield
+  jax.config.update('jax_disable_most_optimizations', before)
+
+
 @pytest.fixture(name='compilations')
 def _compilations(monkeypatch):
   """Programs that were made, by what they make."""

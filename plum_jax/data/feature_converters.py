@@ -9,10 +9,11 @@ launcher can use them in the place of SeqIO's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 import functools
 from typing import Any
 
+import numpy as np
 import seqio
 import tensorflow as tf
 
@@ -199,6 +200,28 @@ def make(name: str, pack: bool) -> seqio.FeatureConverter:
         fix='Correct the name.',
     )
   return _CONVERTERS[name](pack=pack)
+
+
+def model_features(
+    converter: seqio.FeatureConverter,
+    task_feature_lengths: Mapping[str, int],
+    output_features: Collection[str],
+) -> dict[str, tuple[int, np.dtype]]:
+  """Returns length and dtype of the rows that a converter makes.
+
+  Args:
+    converter: one of `make`.
+    task_feature_lengths: tokens by task feature.
+    output_features: names of the task's features; whether `loss_weight` is one
+      of them decides the dtype of the weights.
+  """
+  found = {}
+  lengths = converter.get_model_feature_lengths(task_feature_lengths)
+  for name, length in lengths.items():
+    weighted = name == _LOSS_WEIGHTS and LOSS_WEIGHT in output_features
+    # All else are tokens, positions and masks: SeqIO's and ours are int32.
+    found[name] = (length, np.dtype(np.float32 if weighted else np.int32))
+  return found
 
 
 def _pad(

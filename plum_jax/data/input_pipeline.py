@@ -129,6 +129,16 @@ class SeqioBatches:
       yield dict(chunk)
     self._end_epoch()
 
+  def shapes(self) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+    """Returns shape and dtype of each feature of a batch, without reading."""
+    features = feature_converters.model_features(
+        self._converter, self._sequence_length, self._provider.output_features
+    )
+    return {
+        name: ((self._batch_size, length), dtype)
+        for name, (length, dtype) in features.items()
+    }
+
   def state(self) -> dict[str, Any]:
     """Returns the position after the last batch, as JSON values."""
     return self._identity | {'epoch': self._epoch, 'row': self._row}

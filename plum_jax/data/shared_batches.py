@@ -18,11 +18,17 @@ import numpy as np
 from plum_jax.artifacts import processes
 from plum_jax.artifacts.errors import InputError
 
+Shapes = Mapping[str, tuple[tuple[int, ...], np.dtype]]
+
 
 class Shard(Protocol):
   """Endless batches with a position; see `training.protocols.Batches`."""
 
   def __next__(self) -> Mapping[str, np.ndarray]:
+    ...
+
+  def shapes(self) -> Shapes:
+    """Returns shape and dtype of each feature of a batch, without reading."""
     ...
 
   def state(self) -> Mapping[str, Any]:
@@ -90,6 +96,15 @@ class SharedBatches:
     if len(parts) == 1:
       return parts[0]
     return {n: np.concatenate([part[n] for part in parts]) for n in parts[0]}
+
+  def shapes(self) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+    """Returns shape and dtype of the rows of a batch, without reading any."""
+    rows = sum(part.stop - part.start for part in self._parts.values())
+    shard = next(iter(self._shards.values()))
+    return {
+        name: ((rows, *shape[1:]), dtype)
+        for name, (shape, dtype) in shard.shapes().items()
+    }
 
   def state(self) -> dict[str, Any]:
     """Returns the positions of all shards; all processes call it together."""

@@ -184,6 +184,15 @@ class TinyBatches:
         'decoder_loss_weights': weights,
     }
 
+  def shapes(self) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+    """Returns shape and dtype of each feature of a batch."""
+    shape = (self._batch_size, self._length)
+    return {
+        'decoder_input_tokens': (shape, np.dtype(np.int32)),
+        'decoder_target_tokens': (shape, np.dtype(np.int32)),
+        'decoder_loss_weights': (shape, np.dtype(np.float32)),
+    }
+
   def state(self) -> dict[str, int]:
     """Returns the number of the next batch."""
     return {'number': self._number}

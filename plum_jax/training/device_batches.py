@@ -13,6 +13,7 @@ import numpy as np
 from plum_jax.artifacts.errors import InputError
 from plum_jax.sharding import mesh as meshes
 from plum_jax.training.protocols import Batches
+from plum_jax.training.protocols import ShapesKnown
 
 
 class DeviceBatches:
@@ -30,7 +31,7 @@ class DeviceBatches:
   """
 
   def __init__(self, batches: Batches, mesh: jax.sharding.Mesh):
-    """Reads the first batch, for its shapes.
+    """Reads the first batch, for its shapes, unless they are known without it.
 
     Args:
       batches: where the batches come from.
@@ -42,8 +43,12 @@ class DeviceBatches:
     self._batches = batches
     self._sharding = meshes.batch_sharding(mesh)
     self._num_read = 0
-    self._first: Mapping[str, np.ndarray] | None = self._read()
-    self._local_shapes = _shapes(self._first)
+    self._first: Mapping[str, np.ndarray] | None = None
+    if isinstance(batches, ShapesKnown):
+      self._local_shapes = dict(batches.shapes())
+    else:
+      self._first = self._read()
+      self._local_shapes = _shapes(self._first)
     pieces = meshes.num_batch_shards(mesh)
     own = local_rows(mesh, pieces)
     num_parts = pieces // (own.stop - own.start)
@@ -53,6 +58,15 @@ class DeviceBatches:
         )
         for name, (shape, dtype) in self._local_shapes.items()
     }
+
+  def read_first(self) -> None:
+    """Reads the first batch if that has not been done.
+
+    Raises:
+      InputError: there is no batch.
+    """
+    if not self._num_read:
+      self._first = self._read()
 
   def __next__(self) -> dict[str, jax.Array]:
     """Returns the next batch.
@@ -64,7 +78,7 @@ class DeviceBatches:
     found = _shapes(batch)
     if found != self._local_shapes:
       raise InputError(
-          f'Batch {self._num_read} has other features or shapes than batch 1.',
+          f'Batch {self._num_read} has other features or shapes than expected.',
           where=found,
           expected=f'{self._local_shapes}, since each new shape would compile '
           'the step again',

@@ -128,6 +128,8 @@ def train(
       state = saved.restore(program.state_shapes, own_step).state
     else:
       state = _first_state(program, initial_params, continuation)
+    # Read while the step is compiled.
+    on_device.read_first()
     train_step = compiling.result()
 
     # --- Metrics, evaluation, checkpoints -------------------------------------

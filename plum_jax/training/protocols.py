@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -64,6 +64,18 @@ class Batches(Protocol):
 
   def restore(self, state: Mapping[str, Any]) -> None:
     """Goes to a position, so that the batches after it are the same."""
+    ...
+
+
+@runtime_checkable
+class ShapesKnown(Protocol):
+  """Batches whose shapes are known before one is read.
+
+  The step is compiled then while the first batch is read.
+  """
+
+  def shapes(self) -> Mapping[str, tuple[tuple[int, ...], np.dtype]]:
+    """Returns shape and dtype of each feature of every batch."""
     ...
 
 

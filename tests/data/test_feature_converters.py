@@ -51,6 +51,22 @@ def test_rows_equal_those_of_seqio(kind, pack):
     np.testing.assert_array_equal(found[name], rows, err_msg=name)
 
 
+@pytest.mark.parametrize('weighted', [False, True])
+@pytest.mark.parametrize('pack', [False, True])
+@pytest.mark.parametrize('kind', list(_KINDS))
+def test_features_are_known_before_a_row_is_made(kind, pack, weighted):
+  _, lengths = _KINDS[kind]
+  dataset = _dataset(lengths)
+  if weighted:
+    dataset = dataset.map(lambda example: example | {'loss_weight': 0.5})
+  converter = feature_converters.make(kind, pack)
+  rows = _rows(converter(dataset, lengths))
+  names = [*lengths, *(['loss_weight'] if weighted else [])]
+  assert feature_converters.model_features(converter, lengths, names) == {
+      name: (found.shape[1], found.dtype) for name, found in rows.items()
+  }
+
+
 def test_packed_rows_have_literal_values():
   dataset = tf.data.Dataset.from_tensor_slices(
       {'targets': tf.ragged.constant([[3, 9, 1], [4, 1], [5, 5]], tf.int32)}

@@ -40,10 +40,11 @@ def task(run_directory):
 
 
 def test_batches_have_fixed_shapes_and_t5xs_names(task):
-  batch = next(_batches(task))
-  assert {
-      n: (a.shape, a.dtype.name) for n, a in batch.items()
-  } == dict.fromkeys(
+  batches = _batches(task)
+  known = batches.shapes()
+  found = {n: (a.shape, a.dtype) for n, a in next(batches).items()}
+  assert known == found
+  assert {n: (s, d.name) for n, (s, d) in found.items()} == dict.fromkeys(
       [
           'decoder_input_tokens',
           'decoder_target_tokens',

@@ -31,6 +31,15 @@ def test_parts_of_processes_are_the_batch_of_one(num_shards, cut):
       )
 
 
+@pytest.mark.parametrize('num_shards', [1, 3])
+def test_shapes_are_those_of_a_batch(num_shards):
+  batches = _batches(num_shards, 2, 8)
+  shapes = batches.shapes()
+  assert shapes == {
+      name: (rows.shape, rows.dtype) for name, rows in next(batches).items()
+  }
+
+
 def test_process_opens_only_the_shards_of_its_rows():
   opened = []
 

@@ -30,11 +30,10 @@ def _devices_of(platform):
   )
 
 
-def test_cpu_compiles_at_a_lower_level():
+def test_cpu_compiles_what_runs_once_at_a_lower_level():
   mesh = meshes.make_mesh(2, 2, 2)
-  assert compiler_options.of_steps(mesh, {'of_tpu': 1}) == {_LEVEL: 2}
-  place = meshes.replicated(mesh)
-  assert compiler_options.of_one_run(place) == {_LEVEL: 1}
+  assert compiler_options.of_one_run(meshes.replicated(mesh)) == {_LEVEL: 1}
+  assert compiler_options.of_steps(mesh, {'of_tpu': 1}) is None
 
 
 def test_level_is_one_that_the_compiler_takes():
@@ -53,9 +52,9 @@ def test_tpu_gets_its_own_options_and_gpu_none():
 
 
 def test_what_the_user_has_chosen_stays(monkeypatch):
-  mesh = meshes.make_mesh(2, 2, 2)
+  place = meshes.replicated(meshes.make_mesh(2, 2, 2))
   monkeypatch.setenv('XLA_FLAGS', f'--{_LEVEL}=3')
-  assert compiler_options.of_steps(mesh) is None
+  assert compiler_options.of_one_run(place) is None
   monkeypatch.setenv('XLA_FLAGS', '')
   jax.config.update('jax_disable_most_optimizations', True)
-  assert compiler_options.of_steps(mesh) is None
+  assert compiler_options.of_one_run(place) is None

@@ -57,3 +57,29 @@ def test_another_shape_is_an_error(other):
   next(batches)
   with pytest.raises(InputError, match='Batch 2 has other features'):
     next(batches)
+
+
+class _Known(_List):
+  """Says its shapes before it is read."""
+
+  def shapes(self):
+    return {'x': ((8,), np.dtype(np.float64))}
+
+
+def test_nothing_is_read_before_it_must_be_where_shapes_are_known():
+  source = _Known([{'x': np.arange(8.0)}, {'x': np.zeros(8)}])
+  batches = _open(source)
+  assert batches.shapes['x'].shape == (8,)
+  assert source.number == 0
+  for _ in range(2):
+    batches.read_first()
+    assert source.number == 1
+  np.testing.assert_array_equal(next(batches)['x'], np.arange(8.0))
+  batches.read_first()
+  assert source.number == 1
+
+
+def test_a_first_batch_of_another_shape_is_an_error():
+  batches = _open(_Known([{'x': np.zeros(16)}]))
+  with pytest.raises(InputError, match='Batch 1 has other features'):
+    next(batches)

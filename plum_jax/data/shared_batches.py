@@ -97,7 +97,7 @@ class SharedBatches:
       return parts[0]
     return {n: np.concatenate([part[n] for part in parts]) for n in parts[0]}
 
-  def shapes(self) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+  def shapes(self) -> Shapes:
     """Returns shape and dtype of the rows of a batch, without reading any."""
     rows = sum(part.stop - part.start for part in self._parts.values())
     shard = next(iter(self._shards.values()))

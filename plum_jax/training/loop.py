@@ -118,16 +118,22 @@ def train(
     program = steps.build_program(
         model, config, mesh, rules, on_device.shapes, tpu_compiler_options
     )
-    # Compiled ahead, so that another shape is an error, not a second program;
-    # and beside the first state, which is the other thing that takes seconds.
-    compiler = stack.enter_context(futures.ThreadPoolExecutor(1))
-    compiling = compiler.submit(program.lower_step().compile)
+    # What takes seconds, beside each other: the step is traced here and
+    # compiled in a thread, and a first state is made in another. Compiled
+    # ahead, so that another shape is an error, not a second program.
+    threads = stack.enter_context(futures.ThreadPoolExecutor(2))
+    making = None
+    if not own_step:
+      making = threads.submit(
+          _first_state, program, initial_params, continuation
+      )
+    compiling = threads.submit(program.lower_step().compile)
 
     # --- State ----------------------------------------------------------------
-    if own_step:
-      state = saved.restore(program.state_shapes, own_step).state
+    if making:
+      state = making.result()
     else:
-      state = _first_state(program, initial_params, continuation)
+      state = saved.restore(program.state_shapes, own_step).state
     # Read while the step is compiled.
     on_device.read_first()
     train_step = compiling.result()

@@ -118,25 +118,13 @@ def train(
     program = steps.build_program(
         model, config, mesh, rules, on_device.shapes, tpu_compiler_options
     )
-    # What takes seconds, beside each other: the step is traced here and
-    # compiled in a thread, and a first state is made in another. Compiled
-    # ahead, so that another shape is an error, not a second program.
-    threads = stack.enter_context(futures.ThreadPoolExecutor(2))
-    making = None
-    if not own_step:
-      making = threads.submit(
-          _first_state, program, initial_params, continuation
-      )
-    compiling = threads.submit(program.lower_step().compile)
 
-    # --- State ----------------------------------------------------------------
-    if making:
-      state = making.result()
-    else:
-      state = saved.restore(program.state_shapes, own_step).state
-    # Read while the step is compiled.
-    on_device.read_first()
-    train_step = compiling.result()
+    def make_state() -> TrainState:
+      if own_step:
+        return saved.restore(program.state_shapes, own_step).state
+      return _first_state(program, initial_params, continuation)
+
+    state, train_step = _prepare(program, make_state, on_device)
 
     # --- Metrics, evaluation, checkpoints -------------------------------------
     recorder = _Recorder(work, config, first_step, writer)
@@ -259,6 +247,28 @@ def _continue_position(
   batches.restore(continuation.position)
   _LOGGER.info('train: going on from step %d of another', continuation.step)
   return continuation.step
+
+
+def _prepare(
+    program: steps.Program,
+    make_state: Callable[[], TrainState],
+    batches: device_batches.DeviceBatches,
+) -> tuple[TrainState, Callable[[TrainState, Any], Any]]:
+  """Does what takes seconds at once: the state, the step, the first batch.
+
+  The step is traced here and compiled in a thread; a state is made in another,
+  and the first batch is read here meanwhile. It is compiled ahead, so that
+  another shape is an error, not a second program.
+
+  Returns:
+    The state, and the compiled step.
+  """
+  with futures.ThreadPoolExecutor(2) as threads:
+    making = threads.submit(make_state)
+    compiling = threads.submit(program.lower_step().compile)
+    state = making.result()
+    batches.read_first()
+    return state, compiling.result()
 
 
 def _first_state(

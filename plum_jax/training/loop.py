@@ -257,8 +257,8 @@ def _prepare(
   """Does what takes seconds at once: the state, the step, the first batch.
 
   The step is traced here and compiled in a thread; a state is made in another,
-  and the first batch is read here meanwhile. It is compiled ahead, so that
-  another shape is an error, not a second program.
+  and the first batch is read here meanwhile. The step is compiled ahead,
+  so that another shape is an error, not a second program.
 
   Returns:
     The state, and the compiled step.

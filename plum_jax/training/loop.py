@@ -143,6 +143,7 @@ def train(
       last = step == config.num_steps
       if evaluate and (last or _every(config.evaluate_every, step)):
         recorder.flush()
+        _raise_if_failed(report)
         scalars = _agree(evaluate(state.params, step))
         recorder.write(step, scalars)
         best.consider(step, state.params, scalars)

@@ -33,8 +33,8 @@ class TrainState:
     optimizer_state: what the optimizer remembers.
     metric_sums: the metric sums since the last logged step. They lie here, not
       on the host, so that a resumed run logs what an uninterrupted one does.
-    failed_step: the step whose loss or gradient was not finite, int32 [], or
-      -1. From then on the state no longer changes: it stays good.
+    failed_step: the first step whose loss or gradient was not finite, int32 [],
+      or -1. From then on the state is of no use.
   """
 
   step: jax.Array

@@ -250,35 +250,27 @@ def _train_step(
       sums,
       state.metric_sums,
   )
-  good = (
-      jnp.isfinite(loss_sum)
-      & jnp.isfinite(gradient_norm)
-      & (state.failed_step < 0)
+  good = jnp.isfinite(loss_sum) & jnp.isfinite(gradient_norm)
+  # The host looks before it evaluates or saves; what the steps until then make
+  # of a failed one is of no use to anyone, and not worth a copy of the state.
+  failed_step = jnp.where(
+      good | (state.failed_step >= 0), state.failed_step, state.step + 1
   )
   new = TrainState(
       step=state.step + 1,
       params=trainable.join(optax.apply_updates(params, updates), frozen),
       optimizer_state=optimizer_state,
       metric_sums=metric_sums,
-      failed_step=state.failed_step,
+      failed_step=failed_step,
   )
-  old = dataclasses.replace(
-      state,
-      failed_step=jnp.where(
-          state.failed_step < 0, state.step + 1, state.failed_step
-      ),
-  )
-  # Selecting costs nothing beside the update itself, which reads and writes
-  # the same arrays; the host need not look before the next step starts.
-  state = jax.tree.map(lambda a, b: jnp.where(good, a, b), new, old)
   schedule = schedules.make_schedule(config.optimizer.schedule)
   report = Report(
       metric_sums=metric_sums,
       gradient_norm=gradient_norm,
-      learning_rate=jnp.asarray(schedule(new.step - 1), jnp.float32),
-      failed_step=state.failed_step,
+      learning_rate=jnp.asarray(schedule(state.step), jnp.float32),
+      failed_step=failed_step,
   )
-  return state, report
+  return new, report
 
 
 def _mean_gradient(

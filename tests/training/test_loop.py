@@ -193,6 +193,18 @@ def test_train_stops_and_names_the_step_when_the_loss_is_nan(tmp_path, nan_at):
   assert int(train(tmp_path).failed_step) == -1
 
 
+def test_parameters_of_a_failed_step_are_not_evaluated(tmp_path):
+  evaluated = []
+
+  def evaluate(_, step):
+    evaluated.append(step)
+    return {'metric': 0.0}
+
+  with pytest.raises(InputError, match='gradient of step 12 is not'):
+    train(tmp_path, _Batches(nan_at=12), evaluate=evaluate, evaluate_every=6)
+  assert evaluated == [6]
+
+
 def test_full_disk_stops_training_and_leaves_the_older_checkpoint(
     uninterrupted, tmp_path, monkeypatch
 ):

@@ -14,6 +14,7 @@ import sys
 from plum_jax.artifacts import atomic
 from plum_jax.artifacts import errors
 from plum_jax.artifacts import processes
+from plum_jax.launch import allocator
 from plum_jax.launch import chatter
 from plum_jax.launch import command_line
 from plum_jax.launch import garbage
@@ -169,6 +170,7 @@ def exit_status(work: Callable[[], None]) -> int:
   Raises:
     Exception: anything else is a bug, and keeps its traceback.
   """
+  allocator.keep_freed_memory()
   try:
     work()
   except errors.InputError as error:

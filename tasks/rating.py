@@ -57,11 +57,9 @@ def register(
   if items_per_sample < 1:
     raise not_a_number('items_per_sample', items_per_sample, '1 or more')
   items = item_mentions.ItemMentions(setting.run_directory)
-  sentinels = ()
-  if items_per_sample > 1:
-    sentinels = span_corruption.sentinels(
-        items.vocabulary, 'rating several items', items_per_sample
-    )[:items_per_sample]
+  sentinels = span_corruption.sentinels(
+      items.vocabulary, 'rating several items', items_per_sample - 1
+  )[: items_per_sample - 1]
   task = RatedItems(
       setting,
       items,

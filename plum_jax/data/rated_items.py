@@ -12,7 +12,6 @@ import tensorflow as tf
 
 from plum_jax.data import history_slices
 from plum_jax.data import record_targets
-from plum_jax.data import worded_examples
 from plum_jax.data.item_mentions import ItemMentions
 from plum_jax.data.item_text_tokens import TextTokens
 from plum_jax.data.rating_values import RatingValues
@@ -34,7 +33,8 @@ class RatedItems(WordedTask):
   Several items are learned from at the cost of one prompt; in validation and
   test there is one. From the second on a sentinel follows each and precedes its
   rating, as in T5's span corruption: without it cross-attention, which knows no
-  positions, can hardly tell which of the items a rating is asked for.
+  positions, can hardly tell which of the items a rating is asked for. The n-th
+  item after the first has the n-th sentinel in every sample.
 
       … | Rating of A B<extra_id_0> C<extra_id_1> :
       4 <extra_id_0> 3 <extra_id_1> 5
@@ -62,8 +62,8 @@ class RatedItems(WordedTask):
       values: the ratings that there are.
       items_per_sample: the most items of a training window that a sample asks
         about; no more than the targets have room for.
-      sentinels: token ids; as many as `items_per_sample` at least, or none if
-        that is 1.
+      sentinels: token ids, one for each item that a sample asks about but the
+        first.
 
     Raises:
       InputError: a phrasing cannot be used.
@@ -96,7 +96,7 @@ class RatedItems(WordedTask):
     """See `WordedTask.describe`."""
     values: dict[str, Any] = {'values': self._values.describe()}
     if self._sentinels:
-      values['sentinels'] = self._sentinels
+      values['sentinels_by_distance'] = self._sentinels
     more = history_slices.described(self._items_per_sample)
     return super().describe() | values | more
 
@@ -120,15 +120,10 @@ class RatedItems(WordedTask):
     # What is not rated is left out of question and answer.
     rated = ~tf.math.is_nan(ratings)
     asked = _kept(mentions, rated)
-    answers = tf.gather(self.answers_or_none, places_of)
-    count = self._count(lengths)
-    if count > 1:
-      marks = _kept(self._marks(tf.size(ratings)), rated)
-      places = {ITEM: _first_and_others(asked, stops, count, [asked, marks])}
-      answers = _first_and_others(answers, stops, count, [marks, answers])
-    else:
-      places = {ITEM: tf.gather(asked, stops)}
-      answers = tf.gather(answers, stops)
+    given = tf.gather(self.answers_or_none, places_of)
+    marks = self._sentinels[: self._count(lengths) - 1]
+    places = {ITEM: _side_by_side(asked, stops, marks, after=True)}
+    answers = _side_by_side(given, stops, marks, after=False)
     first = self.first(items, stops, places, lengths.inputs)
     places[HISTORY] = history_slices.slices(items, first, stops)
     return Samples(
@@ -148,12 +143,6 @@ class RatedItems(WordedTask):
     room = lengths.targets // (self.longest_answer + 1)
     return min(self._items_per_sample, max(room, 1))
 
-  def _marks(self, num_items: tf.Tensor) -> Any:
-    """Returns a sentinel for each item, [n, 1]; neighbours have others."""
-    sentinels = tf.constant(self._sentinels, tf.int32)
-    numbers = tf.range(num_items) % len(self._sentinels)
-    return worded_examples.ragged(tf.gather(sentinels, numbers)[:, None])
-
   def _value_of(self, ratings: tf.Tensor) -> tf.Tensor:
     """Returns which value a rating is nearest to; one more for none."""
     found = tf.searchsorted(tf.constant(self.middles), ratings, side='left')
@@ -166,14 +155,34 @@ def _kept(rows: Any, kept: tf.Tensor) -> Any:
   return tf.gather(_with_empty_row(rows), numbers)
 
 
-def _first_and_others(
-    first: Any, stops: tf.Tensor, count: int, others: Sequence[Any]
+def _side_by_side(
+    rows: Any, stops: tf.Tensor, sentinels: Sequence[int], after: bool
 ) -> Any:
-  """Returns the tokens at each stop, and those of the others after it."""
-  # After the last item there is none.
-  rows = _with_empty_row(tf.concat(others, 1))
-  after = history_slices.following(rows, stops + 1, count - 1)
-  return tf.concat([tf.gather(first, stops), after], 1)
+  """Returns the row at each stop, then those of the items after it.
+
+  Args:
+    rows: int32 [n, (tokens)], one for each item, or none.
+    stops: int32 [m].
+    sentinels: one for each further item, by its distance: the same in every
+      sample, so that only what it stands beside is to be learned.
+    after: whether a sentinel stands after its row, or before it.
+
+  Returns:
+    int32 [m, (tokens)].
+  """
+  with_empty = _with_empty_row(rows)
+  found = [tf.gather(rows, stops)]
+  for distance, sentinel in enumerate(sentinels, 1):
+    # After the last item there is none.
+    row = tf.gather(
+        with_empty, tf.minimum(stops + distance, rows.nrows(tf.int32))
+    )
+    there = tf.cast(row.row_lengths() > 0, tf.int64)
+    mark = _RaggedTensor.from_row_lengths(
+        tf.fill([tf.reduce_sum(there)], sentinel), there, validate=False
+    )
+    found += [row, mark] if after else [mark, row]
+  return tf.concat(found, 1)
 
 
 def _with_empty_row(rows: Any) -> Any:

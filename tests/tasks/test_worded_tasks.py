@@ -408,7 +408,7 @@ def test_options_that_cannot_be_are_refused(run, setting):
       (lambda: ranking.register(setting, num_candidates=1), 'num_candidates'),
       (lambda: retrieval.in_words(setting, items_per_sample=0), 'per_sample'),
       (lambda: rating.register(setting, items_per_sample=0), 'per_sample'),
-      (lambda: rating.register(setting, items_per_sample=101), 'sentinels'),
+      (lambda: rating.register(setting, items_per_sample=102), 'sentinels'),
       (lambda: ranking.register(setting, list_rate=1.5), 'list_rate is 1.5'),
       (lambda: ranking.register(setting, negatives='best'), "'best'"),
       (lambda: ranking.pointwise(setting, negatives_per_item=0), 'per_item'),

@@ -42,9 +42,10 @@ def _functions(sources, name):
 )
 def test_mixtures_are_recommendation_and_auxiliary_tasks(leaf, auxiliary):
   experiment = f'experiments/aligned_{leaf}.gin'
-  shared = ['retrieval.in_words', 'ranking.register']
+  # By Semantic ID alone, and with titles.
+  shared = ['retrieval.in_words'] * 2 + ['ranking.register']
   found = _functions(_read(experiment), 'MIXTURE_TASKS')
-  assert found == [*shared, 'rating.register', *auxiliary]
+  assert found == [*shared, *['rating.register'] * 2, *auxiliary]
   # Beauty has no ratings.
   beauty = _read(experiment, 'catalogs/beauty.gin')
   assert _functions(beauty, 'MIXTURE_TASKS') == [*shared, *auxiliary]

@@ -42,8 +42,8 @@ def register(
     setting: of all tasks in natural language.
     items_per_sample: the most items of a training window that a sample asks
       about, if the targets have room. From the second on, sentinels say which
-      item a rating is of; the vocabulary must have as many. Validation and test
-      ask about one.
+      item a rating is of; the vocabulary must have one for each but the
+      first. Validation and test ask about one.
     variants: phrasings in the place of those in `PHRASINGS`.
     name: the last part of the task's name.
 

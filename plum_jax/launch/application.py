@@ -162,6 +162,8 @@ def call(stage: Stage, config: loading.Config, run_dir: pathlib.Path) -> None:
 def exit_status(work: Callable[[], None]) -> int:
   """Runs a program's work and says with what status it must end.
 
+  The process keeps freed memory from here on; see `allocator`.
+
   Returns:
     0; 2 after an error in what the user gave, or of the operating system,
     which is printed without a traceback; 130 after Ctrl-C; 141 when the
